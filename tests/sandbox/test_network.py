@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import random
+import socket
+
+import pytest
+
+from deploy.sandbox.network import dial, draw_network, free_port
+
+
+@pytest.mark.parametrize(
+    ("published", "dialled"),
+    [
+        ("10.7.0.12", "127.7.0.12"),
+        ("10.254.3.1", "127.254.3.1"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("192.168.1.10", "192.168.1.10"),
+        ("100.1.2.3", "100.1.2.3"),
+        ("podinfo.test", "podinfo.test"),
+        ("::1", "::1"),
+    ],
+)
+def test_a_published_pod_address_is_dialled_on_loopback_and_nothing_else_changes(published: str, dialled: str) -> None:
+    assert dial(published) == dialled
+
+
+def test_a_sandbox_never_draws_the_network_of_the_services() -> None:
+    chance = random.Random(1)
+    drawn = {draw_network(chance) for _ in range(10_000)}
+    assert drawn == set(range(1, 255)) - {96}
+
+
+def test_a_free_port_can_be_listened_on_at_a_pods_address() -> None:
+    port = free_port("127.7.0.12")
+    with socket.create_server(("127.7.0.12", port)) as listening:
+        assert listening.getsockname() == ("127.7.0.12", port)
