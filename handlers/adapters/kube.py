@@ -125,7 +125,13 @@ class Kube:
         await self._session.close()
 
     async def get(
-        self, resource: Resource, namespace: str, name: str, *, subresource: str | None = None, metadata_only: bool = False
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        subresource: str | None = None,
+        metadata_only: bool = False,
     ) -> Object:
         headers = {"Accept": _METADATA.format("PartialObjectMetadata")} if metadata_only else {}
         return await self._call("GET", resource.path(namespace, name, subresource), headers=headers)

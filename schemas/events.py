@@ -1,0 +1,255 @@
+"""The messages on the bus. Each owns its subject, its message id and its type (design: bus, interfaces).
+
+``canary.<kind>.<namespace>.<name>``, with a dot in a canary's name written ``_``. Bodies are plain JSON; the envelope is
+CloudEvents 1.0 in binary mode (attributes as ``ce-*`` headers); bare JSON and structured mode are read as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from schemas.base import Moment, Wire, format_time
+from schemas.canary import Ref
+from schemas.revision import digest
+from schemas.status import CanaryStatus, CheckResult, Notice
+
+
+def subject_token(name: str) -> str:
+    return name.replace(".", "_")
+
+
+class ChangeReason(StrEnum):
+    """Why a Canary should be looked at."""
+
+    REVISION = "revision"
+    SPEC = "spec"
+    READY = "ready"
+    DRIFT = "drift"
+    RESYNC = "resync"
+    DELETED = "deleted"
+
+
+class Message(Wire):
+    """About one Canary. ``name`` is the real one; the subject's last token may differ by its dots."""
+
+    kind: ClassVar[str]
+    type: ClassVar[str]
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def ref(self) -> Ref:
+        return Ref(self.namespace, self.name)
+
+    @property
+    def subject(self) -> str:
+        return f"canary.{self.kind}.{self.namespace}.{subject_token(self.name)}"
+
+    @property
+    def message_id(self) -> str:
+        raise NotImplementedError
+
+    def headers(self, *, source: str, time: datetime) -> dict[str, str]:
+        """CloudEvents attributes, and the id by which the broker drops duplicates."""
+        return {
+            "Nats-Msg-Id": self.message_id,
+            "ce-specversion": "1.0",
+            "ce-id": self.message_id,
+            "ce-source": source,
+            "ce-type": self.type,
+            "ce-subject": f"{self.namespace}/{self.name}",
+            "ce-time": format_time(time),
+            "ce-datacontenttype": "application/json",
+        }
+
+
+class Change(Message):
+    """Something changed: look. ``object`` is ``Kind/name`` of what changed, ``version`` its resource version."""
+
+    kind: ClassVar[str] = "revision"
+    type: ClassVar[str] = "dev.canarybus.revision.v1"
+    uid: str
+    reason: ChangeReason
+    object: str = ""
+    version: str = ""
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.uid}.{self.reason}.{self.object}.{self.version}"
+
+    @property
+    def label(self) -> str:
+        return f"change.{self.reason}"
+
+
+class Tick(Message):
+    """A slot is due: judge. ``slot`` is its start, ``interval`` its length in seconds."""
+
+    kind: ClassVar[str] = "tick"
+    type: ClassVar[str] = "dev.canarybus.tick.v1"
+    uid: str
+    slot: Moment
+    interval: float
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.uid}.{self.slot.timestamp():.3f}".removesuffix(".000")
+
+    @property
+    def label(self) -> str:
+        return "tick"
+
+
+class Verb(StrEnum):
+    PROMOTE = "promote"
+    APPROVE = "approve"
+    ABORT = "abort"
+    ROLLBACK = "rollback"
+    PAUSE = "pause"
+    RESUME = "resume"
+    RESTART = "restart"
+
+
+class CommandBody(Wire):
+    """What a sender writes; all of it is optional, ``{}`` and nothing at all are fine."""
+
+    by: str = ""
+    reason: str = ""
+    revision: str = ""
+    phase: str = ""
+    id: str = ""
+
+
+class Command(Message):
+    """Somebody wants something. ``id`` makes it act once: the sender's, else the message's own."""
+
+    kind: ClassVar[str] = "command"
+    type: ClassVar[str] = "dev.canarybus.command.v1"
+    verb: Verb
+    by: str = ""
+    reason: str = ""
+    revision: str = ""
+    phase: str = ""
+    id: str
+
+    @classmethod
+    def of(cls, verb: Verb, namespace: str, name: str, body: CommandBody, *, message: str) -> Command:
+        """``message`` identifies the delivery (stream sequence or request inbox) when the sender gave no id."""
+        return cls(
+            namespace=namespace,
+            name=name,
+            verb=verb,
+            by=body.by,
+            reason=body.reason,
+            revision=body.revision,
+            phase=body.phase,
+            id=body.id or message,
+        )
+
+    @property
+    def subject(self) -> str:
+        return f"canary.command.{self.verb}.{self.namespace}.{subject_token(self.name)}"
+
+    @property
+    def message_id(self) -> str:
+        return self.id
+
+    @property
+    def label(self) -> str:
+        return f"command.{self.verb}"
+
+
+class Reply(Wire):
+    """The answer to a command: ``code`` is 0, or 404, 409, 422, 503 for a refusal."""
+
+    accepted: bool
+    phase: str = ""
+    weight: int = 0
+    step: int = 0
+    message: str
+    code: int = Field(0, exclude=True)
+
+
+Stimulus = Tick | Change | Command
+
+
+class StepResult(Message):
+    """What one step did: the flight record. ``observation`` with ``before`` and the stimulus replays to the same ``after``."""
+
+    kind: ClassVar[str] = "result"
+    type: ClassVar[str] = "dev.canarybus.result.v1"
+    uid: str
+    step: int
+    stimulus: str
+    time: Moment
+    phase: str
+    weight: int
+    reason: str
+    message: str
+    revision: str = ""
+    by: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    before: CanaryStatus | None = None
+    after: CanaryStatus | None = None
+    observation: dict[str, Any] | None = None
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.uid}.{self.step}"
+
+    def to_wire(self) -> dict[str, Any]:
+        return {"phase": self.phase, "weight": self.weight, "step": self.step} | super().to_wire()
+
+
+class NoticeMessage(Message):
+    """One receiver's part of a result: a failing receiver never repeats another's."""
+
+    kind: ClassVar[str] = "notice"
+    type: ClassVar[str] = "dev.canarybus.notice.v1"
+    receiver: str
+    result: StepResult
+
+    @property
+    def subject(self) -> str:
+        return f"canary.notice.{self.receiver}.{self.namespace}.{subject_token(self.name)}"
+
+    @property
+    def message_id(self) -> str:
+        return f"{self.result.message_id}.{self.receiver}"
+
+
+class DeadLetter(Message):
+    """A message that nobody can work on, with the reason; its own headers are kept."""
+
+    kind: ClassVar[str] = "dlq"
+    type: ClassVar[str] = "dev.canarybus.dead-letter.v1"
+    original_subject: str
+    error: str
+    deliveries: int
+    body: str
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    original_headers: dict[str, str] = {}
+
+    @property
+    def subject(self) -> str:
+        return "canary.dlq." + self.original_subject.removeprefix("canary.")
+
+    @property
+    def message_id(self) -> str:
+        return digest([self.original_subject, self.body, self.original_headers])
+
+
+def place_in_subject(subject: str) -> Mapping[str, str]:
+    """The tokens of ``canary.<kind>[.<verb>].<namespace>.<name>`` by name; raises ValueError for any other subject."""
+    parts = subject.split(".")
+    if len(parts) == 4 and parts[0] == "canary":
+        return {"kind": parts[1], "namespace": parts[2], "name": parts[3]}
+    if len(parts) == 5 and parts[0] == "canary":
+        return {"kind": parts[1], "verb": parts[2], "namespace": parts[3], "name": parts[4]}
+    raise ValueError(f"{subject!r} is not canary.<kind>.<namespace>.<name>")

@@ -1,0 +1,36 @@
+"""What webhooks and metric providers answered, before anybody judges it. A failed measurement is data, no exception."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.base import Wire
+from schemas.canary import HookType
+
+
+class Measurement(Wire):
+    """One metric asked once.
+
+    ``outcome``: ``value`` (then ``value`` is set), ``empty`` (the provider answered that there is nothing),
+    ``unreachable`` (no answer, 429 or 5xx) or ``error`` (it refused the query, or the template is missing or wrong).
+    ``detail`` is the provider's own text for the last three.
+    """
+
+    name: str
+    outcome: Literal["value", "empty", "unreachable", "error"]
+    value: float | None = None
+    samples: float | None = None
+    detail: str = ""
+    query: str = ""
+    endpoint: str = ""
+    provider: str = "prometheus"
+
+
+class HookAnswer(Wire):
+    """One webhook asked once, all attempts included. ``text``: the answer (first 300 characters) or the error."""
+
+    name: str
+    type: HookType
+    passed: bool
+    text: str = ""
+    status: int | None = None

@@ -1,0 +1,49 @@
+"""MetricTemplate, ``flagger.app/v1beta1`` (spec 1.2)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from schemas.base import Wire
+from schemas.canary import Metadata
+
+
+class ProviderType(StrEnum):
+    PROMETHEUS = "prometheus"
+    INFLUXDB = "influxdb"
+    DATADOG = "datadog"
+    EXTERNAL_METRICS = "externalmetrics"
+    STACKDRIVER = "stackdriver"
+    CLOUDWATCH = "cloudwatch"
+    NEWRELIC = "newrelic"
+    GRAPHITE = "graphite"
+    DYNATRACE = "dynatrace"
+    KEPTN = "keptn"
+    SPLUNK = "splunk"
+
+
+class SecretRef(Wire):
+    """A Secret in the namespace of the object that names it."""
+
+    name: str
+
+
+class MetricProvider(Wire):
+    """``address`` is the base URL; ``headers`` and ``insecure_skip_verify`` are for the providers that speak plain HTTP."""
+
+    type: ProviderType
+    address: str = ""
+    headers: dict[str, tuple[str, ...]] = {}
+    secret_ref: SecretRef | None = None
+    region: str = ""
+    insecure_skip_verify: bool = False
+
+
+class MetricTemplateSpec(Wire):
+    provider: MetricProvider
+    query: str
+
+
+class MetricTemplate(Wire):
+    metadata: Metadata
+    spec: MetricTemplateSpec

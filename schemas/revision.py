@@ -1,0 +1,47 @@
+"""What a revision is: a pod template and the content of its tracked configs, hashed (design section 6).
+
+SHA-256 over canonical JSON of the template as the API returns it, so that any language can compute it; the first
+sixteen hexadecimal digits name it. The peer's hashes (FNV over a Go dump: decimal mapped to letters) never look so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+REVISION_LABEL = "canarybus.dev/revision"
+SCALE_TO_ZERO = "flagger.app/scale-to-zero"
+"""The node selector that parks a DaemonSet; it is never part of a revision."""
+
+_OURS = re.compile(r"[0-9a-f]{16}")
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces, UTF-8."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def digest(value: Any) -> str:
+    return hashlib.sha256(canonical(value)).hexdigest()[:16]
+
+
+def revision_hash(template: Mapping[str, Any], configs: Mapping[str, str] | None = None) -> str:
+    """``template`` is ``spec.template`` (of a Service target: ``spec``), ``configs`` maps tracked objects to checksums."""
+    return digest({"template": _normal(template), "configs": dict(configs or {})})
+
+
+def is_our_hash(text: str) -> bool:
+    """False for a hash that the peer wrote: never "changed", compare templates instead."""
+    return bool(_OURS.fullmatch(text))
+
+
+def _normal(template: Mapping[str, Any]) -> Mapping[str, Any]:
+    spec = template.get("spec")
+    if not isinstance(spec, Mapping) or SCALE_TO_ZERO not in (spec.get("nodeSelector") or {}):
+        return template
+    selector = {key: value for key, value in spec["nodeSelector"].items() if key != SCALE_TO_ZERO}
+    rest = {key: value for key, value in spec.items() if key != "nodeSelector"}
+    return {**template, "spec": {**rest, **({"nodeSelector": selector} if selector else {})}}

@@ -1,0 +1,225 @@
+"""The Canary's status: the only state there is. The peer's fields keep their meaning; ours are added (a superset)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from schemas.base import Moment, Wire
+
+
+class Phase(StrEnum):
+    """Spec 1.1.5. NEW is a Canary that nobody has looked at yet."""
+
+    NEW = ""
+    INITIALIZING = "Initializing"
+    INITIALIZED = "Initialized"
+    WAITING = "Waiting"
+    PROGRESSING = "Progressing"
+    WAITING_PROMOTION = "WaitingPromotion"
+    PROMOTING = "Promoting"
+    FINALISING = "Finalising"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    TERMINATING = "Terminating"
+    TERMINATED = "Terminated"
+
+
+IDLE = frozenset({Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED, Phase.TERMINATED})
+"""Phases in which no rollout runs."""
+
+
+class Reason(StrEnum):
+    """Why something was decided: shared by Events, conditions, results and logs."""
+
+    INITIALIZING = "Initializing"
+    INITIALIZED = "Initialized"
+    NEW_REVISION = "NewRevision"
+    RESTARTED = "Restarted"
+    STARTED = "Started"
+    STEP_TAKEN = "StepTaken"
+    CHECK_FAILED = "CheckFailed"
+    HOOK_PASSED = "HookPassed"
+    HOOK_FAILED = "HookFailed"
+    NO_DATA = "NoData"
+    GATE_CLOSED = "GateClosed"
+    NOT_READY = "NotReady"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    GATEWAY_BEHIND = "GatewayBehind"
+    GATEWAY_SILENT = "GatewaySilent"
+    REVERTED = "Reverted"
+    TARGET_MISSING = "TargetMissing"
+    DRIFT = "Drift"
+    THRESHOLD_REACHED = "ThresholdReached"
+    ROLLBACK_REQUESTED = "RollbackRequested"
+    ROLLED_BACK = "RolledBack"
+    PROMOTING = "Promoting"
+    PROMOTION_FAILED = "PromotionFailed"
+    ROUTED_TO_PRIMARY = "RoutedToPrimary"
+    PROMOTED = "Promoted"
+    INVALID = "Invalid"
+    MENDED = "Mended"
+    SUSPENDED = "Suspended"
+    SOAKING = "Soaking"
+    SETTLED = "Settled"
+    ADOPTED = "Adopted"
+    FOLLOWED = "FollowedTarget"
+    SNAPSHOT_MISSING = "SnapshotMissing"
+    COMMAND_ACCEPTED = "CommandAccepted"
+    COMMAND_REFUSED = "CommandRefused"
+
+
+WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data"]
+"""What the Canary waits for; a change of that object wakes it at once."""
+
+
+class Condition(Wire):
+    type: str = "Promoted"
+    status: Literal["True", "False", "Unknown"] = "Unknown"
+    reason: str = ""
+    message: str = ""
+    last_update_time: Moment | None = None
+    last_transition_time: Moment | None = None
+
+
+class CheckResult(Wire):
+    """One metric or hook, judged. ``value`` and limits in the metric's own unit; ``samples`` where known."""
+
+    name: str
+    verdict: Literal["pass", "fail", "insufficient"]
+    message: str = ""
+    value: float | None = None
+    min: float | None = None
+    max: float | None = None
+    samples: float | None = None
+    query: str = ""
+    endpoint: str = ""
+    unreachable: bool = False
+
+
+Severity = Literal["info", "warn", "error"]
+
+
+class Notice(Wire):
+    """One thing to tell people: a Kubernetes Event, and an alert when it has a severity."""
+
+    type: Literal["Normal", "Warning"] = "Normal"
+    reason: Reason
+    message: str
+    alert: str = ""
+    severity: Severity | None = None
+    with_facts: bool = False
+
+
+class LastStep(Wire):
+    """The last commit, whole enough to be told again by whoever comes next."""
+
+    step: int = 0
+    stimulus: str = ""
+    time: Moment | None = None
+    phase: Phase = Phase.NEW
+    reason: str = ""
+    message: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    told: bool = False
+
+
+class LastCommand(Wire):
+    """The last command, so that a redelivery answers what the first one did."""
+
+    id: str = ""
+    verb: str = ""
+    by: str = ""
+    reason: str = ""
+    accepted: bool = False
+    message: str = ""
+    code: int = 0
+
+
+class Paused(Wire):
+    by: str = ""
+    reason: str = ""
+    since: Moment | None = None
+
+
+class Approved(Wire):
+    gate: str = ""
+    revision: str = ""
+
+
+class Returning(Wire):
+    """While traffic is on the canary and the primary goes back: how the rollout will end."""
+
+    phase: Phase = Phase.FAILED
+    reason: Reason = Reason.PROMOTION_FAILED
+    message: str = ""
+
+
+class CanaryStatus(Wire):
+    """See design: "Status beyond the peer's". The three ``…Step`` fences say at which step a desired value last changed."""
+
+    phase: Phase = Phase.NEW
+    failed_checks: int = 0
+    canary_weight: int = 0
+    iterations: int = 0
+    tracked_configs: dict[str, str] = {}
+    last_applied_spec: str = ""
+    last_promoted_spec: str = ""
+    last_transition_time: Moment | None = None
+    session_affinity_cookie: str = ""
+    primary_session_affinity_cookie: str = ""
+    previous_session_affinity_cookie: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    step: int = 0
+    route_step: int = 0
+    target_step: int = 0
+    primary_step: int = 0
+    last_step: LastStep | None = None
+    last_tick: Moment | None = None
+    last_command: LastCommand | None = None
+    settled: bool = False
+    waiting_for: WaitingFor = ""
+    strategy: str = ""
+    canary_revision: str = ""
+    primary_revision: str = ""
+    promoted_revision: str = ""
+    revision_since: Moment | None = None
+    weight_since: Moment | None = None
+    verdict_since: Moment | None = None
+    not_ready_since: Moment | None = None
+    no_data_since: Moment | None = None
+    invalid_since: Moment | None = None
+    traffic_until: Moment | None = None
+    approved: Approved | None = None
+    skip_to: Literal["", "promotion"] = ""
+    pre_rollout_passed: bool = False
+    gateway_silent: bool = False
+    in_a_row: dict[str, int] = {}
+    returning: Returning | None = None
+    paused: Paused | None = None
+    observed_generation: int = 0
+    tracked_config_versions: dict[str, str] = {}
+
+    @property
+    def invalid(self) -> bool:
+        return self.invalid_since is not None
+
+    def to_wire(self) -> dict[str, Any]:
+        """As stored; the numbers that ``kubectl get canaries`` shows are written even when zero."""
+        shown = {"phase": self.phase.value, "failedChecks": 0, "canaryWeight": 0, "iterations": 0, "settled": False}
+        return shown | super().to_wire()
+
+
+def status_patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """The merge patch that turns one status on the wire into the other: what is gone becomes null."""
+    patch: dict[str, Any] = {key: None for key in before if key not in after}
+    for key, value in after.items():
+        old = before.get(key)
+        if isinstance(value, dict) and isinstance(old, dict):
+            if inner := status_patch(old, value):
+                patch[key] = inner
+        elif value != old or key not in before:
+            patch[key] = value
+    return patch
