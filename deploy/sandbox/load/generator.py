@@ -1,0 +1,112 @@
+"""A constant stream of requests, as many users make it: nobody waits for the others' answers."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping
+from typing import NamedTuple, Self
+
+from deploy.sandbox.load.client import Client
+from deploy.sandbox.load.counts import Counts
+
+_LARGEST_BACKLOG = 1.0
+"""Seconds that the clock may be ahead (a suspended machine); older slots are left out instead of sent in one burst."""
+
+
+class _Second(NamedTuple):
+    """``at`` is the event loop's clock at the start of that second."""
+
+    at: float
+    counts: Counts
+
+
+class Load:
+    """``async with Load("http://127.0.0.1:8080", host="app.example.com", rate=100) as load:`` sends until left.
+
+    ``rate`` in requests per second; ``timeout`` in seconds for each. Counted are requests when they end, by the
+    second, in total and since the last :meth:`mark`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        host: str | None = None,
+        rate: float = 50,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = 10,
+        seed: int | None = None,
+    ) -> None:
+        if rate <= 0:
+            raise ValueError(f"rate must be above 0 requests per second, not {rate}")
+        self._client = Client(url, host=host, headers=headers, timeout=timeout)
+        self._rate = rate
+        self._chance = random.Random(seed)
+        self._provoke: tuple[str, float] = ("", 0.0)
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._sender: asyncio.Task[None] | None = None
+        self._arrived = asyncio.Condition()
+        self.total = Counts()
+        self.since_mark = Counts()
+        self.last_second = Counts()
+        self._this_second = _Second(0, Counts())
+
+    async def __aenter__(self) -> Self:
+        self._sender = asyncio.create_task(self._send())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._sender:
+            self._sender.cancel()
+            await asyncio.gather(self._sender, return_exceptions=True)
+        for task in self._under_way:
+            task.cancel()
+        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self._client.close()
+
+    def provoke(self, path: str, share: float) -> None:
+        """From now on that share (0..1) of the requests goes to ``path``; their failures are counted apart."""
+        if not 0 <= share <= 1:
+            raise ValueError(f"a share is between 0 and 1, not {share}")
+        self._provoke = (path, share)
+
+    def mark(self) -> None:
+        """Counting for :meth:`share` and :attr:`since_mark` starts again, with requests sent from now on."""
+        self.since_mark = Counts()
+
+    def share(self, version: str) -> float:
+        """Percent of answers since the mark that ``version`` gave."""
+        return self.since_mark.share(version)
+
+    async def wait_for(self, answers: int) -> Counts:
+        """Until that many requests sent since the mark have ended."""
+        async with self._arrived:
+            await self._arrived.wait_for(lambda: self.since_mark.requests >= answers)
+        return self.since_mark
+
+    async def _send(self) -> None:
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            due = max(due + 1 / self._rate, loop.time() - _LARGEST_BACKLOG)
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            self._turn_second(loop.time())
+            task = asyncio.create_task(self._one())
+            self._under_way.add(task)
+            task.add_done_callback(self._under_way.discard)
+
+    def _turn_second(self, now: float) -> None:
+        if now - self._this_second.at >= 1:
+            self.last_second = self._this_second.counts
+            self._this_second = _Second(now, Counts())
+
+    async def _one(self) -> None:
+        path, share = self._provoke
+        provoked = share > 0 and self._chance.random() < share
+        mark = self.since_mark
+        answer = await self._client.request(path if provoked else None)
+        for counts in (self.total, mark, self._this_second.counts):
+            counts.add(answer, provoked=provoked)
+        async with self._arrived:
+            self._arrived.notify_all()
