@@ -6,10 +6,9 @@ Every failure is one of :mod:`handlers.adapters.errors`.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Self
 
@@ -58,13 +57,17 @@ class WatchEvent(NamedTuple):
         return str(self.object["metadata"]["resourceVersion"])
 
 
+async def _no_headers() -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Access:
     """Where the API server is and how to speak to it. ``headers`` is asked for before each call: tokens expire."""
 
     url: str
     ssl: ssl.SSLContext | bool = True
-    headers: Callable[[], Mapping[str, str]] = field(default=dict)
+    headers: Callable[[], Awaitable[Mapping[str, str]]] = field(default=_no_headers)
 
 
 async def find_access(kubeconfig: str | None = None, context: str | None = None) -> Access:
@@ -92,11 +95,10 @@ def _tls(found: Configuration) -> ssl.SSLContext | bool:
     return context
 
 
-def _authorisation(found: Configuration) -> Mapping[str, str]:
-    hook = found.refresh_api_key_hook
-    if hook is not None and not asyncio.iscoroutinefunction(hook):
-        hook(found)
-    token = found.get_api_key_with_prefix("BearerToken") or found.get_basic_auth_token()
+async def _authorisation(found: Configuration) -> Mapping[str, str]:
+    token = await found.get_api_key_with_prefix("BearerToken")  # refreshes it first, if it is of the kind that expires
+    if not token and found.username:
+        token = found.get_basic_auth_token()
     return {"Authorization": token} if token else {}
 
 
@@ -189,7 +191,7 @@ class Kube:
             async with self._session.get(
                 self._access.url + resource.path(namespace),
                 params=query,
-                headers={"Accept": accept, **self._access.headers()},
+                headers={"Accept": accept, **await self._access.headers()},
                 timeout=timeout,
             ) as response:
                 if response.status >= 400:
@@ -271,7 +273,7 @@ class Kube:
                 self._access.url + path,
                 params=query,
                 data=None if body is None else orjson.dumps(body),
-                headers={**content, **(headers or {}), **self._access.headers()},
+                headers={**content, **(headers or {}), **await self._access.headers()},
                 timeout=self._timeout,
             ) as response:
                 answer = await response.read()
