@@ -1,0 +1,80 @@
+"""``python -m deploy.sandbox.gateway --port P --admin-port Q --state DIR``: serve until SIGTERM."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.sandbox.binaries import ProgramMissingError
+from deploy.sandbox.gateway.envoy import Envoy, EnvoyError
+from deploy.sandbox.gateway.gateway import WATCHED, Gateway
+from deploy.sandbox.gateway.reporter import Pace, Reporter
+from deploy.sandbox.mirror import Mirror
+from handlers.adapters.errors import AdapterError
+from handlers.adapters.kube import Kube, find_access
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Until cancelled. Raises :class:`EnvoyError` or :class:`AdapterError`."""
+    options.state.mkdir(parents=True, exist_ok=True)
+    async with (
+        Kube(await find_access(), user_agent="sandbox-gateway") as kube,
+        Envoy(options.port, options.admin_port, options.state) as envoy,
+    ):
+        mirror = Mirror(kube, WATCHED)
+        reporter = Reporter(
+            kube, mirror, namespace=options.namespace, proxy_name=options.proxy_name, pace=Pace(*options.verdict_delay)
+        )
+        gateway = Gateway(mirror, envoy, reporter, directory=options.state, batch=options.batch)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(mirror.run())
+                group.create_task(gateway.run())
+                group.create_task(envoy.ended())
+        finally:
+            await reporter.close()
+
+
+async def _until_told(options: argparse.Namespace) -> int:
+    serving = asyncio.ensure_future(serve(options))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
+    failed = False
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+    except* (EnvoyError, AdapterError, ProgramMissingError) as group:
+        failed = True
+        for error in group.exceptions:
+            print(f"gateway: {error}", file=sys.stderr)
+    return int(failed)
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.sandbox.gateway", description=__doc__)
+    parser.add_argument("--port", type=int, required=True, help="where Envoy takes requests")
+    parser.add_argument("--admin-port", type=int, required=True, help="Envoy's admin interface: /stats/prometheus")
+    parser.add_argument("--state", type=Path, required=True, help="directory for Envoy's configuration and log")
+    parser.add_argument("--batch", type=float, default=1.0, help="seconds between two translations (default 1)")
+    parser.add_argument(
+        "--verdict-delay",
+        type=float,
+        nargs=2,
+        default=tuple(Pace()),
+        metavar=("SHORTEST", "LONGEST"),
+        help="seconds between the pending status and the verdict (default 0.5 1.5)",
+    )
+    parser.add_argument("--namespace", default="gloo-system", help="under which name the statuses are written")
+    parser.add_argument("--proxy-name", default="gateway-proxy")
+    options = parser.parse_args(arguments)
+    options.state = options.state.absolute()
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(_until_told(_options(None))))
