@@ -42,6 +42,7 @@ class Mirror:
         self.changed = asyncio.Event()
 
     def objects(self, resource: Resource) -> Mapping[Ref, Object]:
+        """A live view: it changes with the cluster."""
         return self._objects[resource]
 
     def put(self, resource: Resource, item: Object) -> None:
@@ -78,7 +79,9 @@ class Mirror:
 
     async def _list(self, resource: Resource) -> str:
         items, version = await self._kube.list(resource)
-        self._objects[resource] = {ref_of(item): item for item in items}
+        known = self._objects[resource]  # the same mapping for ever: others hold it
+        known.clear()
+        known.update((ref_of(item), item) for item in items)
         self._listed[resource].set()
         self.changed.set()
         return version

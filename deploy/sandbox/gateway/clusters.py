@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from pathlib import Path
 
+from deploy.sandbox.endpoints import ready_endpoints
 from deploy.sandbox.gateway.durations import envoy_duration
 from deploy.sandbox.gateway.snapshot import Snapshot
 from deploy.sandbox.mirror import Ref
@@ -111,32 +112,8 @@ def assignment(ref: Ref, spec: Object, snapshot: Snapshot) -> Object:
     """The ready endpoints of the Service that a ``kube`` upstream names; none if there is no such Service or port."""
     kube = spec["kube"]
     service = Ref(kube.get("serviceNamespace") or ref.namespace, kube.get("serviceName", ""))
-    return _assignment(cluster_name(ref), ready_endpoints(service, int(kube.get("servicePort") or 0), snapshot))
-
-
-def ready_endpoints(service: Ref, port: int, snapshot: Snapshot) -> list[tuple[str, int]]:
-    """(address, port) to dial for each ready endpoint behind ``port`` of the Service, in a stable order.
-
-    EndpointSlices carry the target port already; its name joins it to the Service's port.
-    """
-    ports = ((snapshot.services.get(service) or {}).get("spec") or {}).get("ports") or []
-    names = {entry.get("name") or "" for entry in ports if entry["port"] == port}
-    found: set[tuple[str, int]] = set()
-    for item in snapshot.endpoint_slices.values():
-        owner = (item["metadata"].get("labels") or {}).get("kubernetes.io/service-name")
-        if (item["metadata"]["namespace"], owner) != service:
-            continue
-        targets = {entry["port"] for entry in item.get("ports") or [] if (entry.get("name") or "") in names}
-        found |= {(dial(address), target) for address in _ready_addresses(item) for target in targets}
-    return sorted(found)
-
-
-def _ready_addresses(item: Object) -> list[str]:
-    """An endpoint whose ``ready`` is not told is ready: so the API defines it."""
-    if item.get("addressType", "IPv4") != "IPv4":
-        return []
-    ready = [each for each in item.get("endpoints") or [] if (each.get("conditions") or {}).get("ready") is not False]
-    return [address for each in ready for address in each["addresses"]]
+    port = int(kube.get("servicePort") or 0)
+    return _assignment(cluster_name(ref), ready_endpoints(service, port, snapshot.services, snapshot.endpoint_slices))
 
 
 def _assignment(name: str, endpoints: list[tuple[str, int]]) -> Object:
