@@ -8,14 +8,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from schemas.base import Moment, Wire
 from schemas.duration import parse_duration
 from schemas.status import CanaryStatus
 
 Labels = dict[str, str]
-Whole = Annotated[int, BeforeValidator(lambda value: int(value) if isinstance(value, float) else value)]
+Whole = Annotated[
+    int,
+    BeforeValidator(lambda value: int(value) if isinstance(value, float) else value),
+    WithJsonSchema({"type": "number"}),
+]
 """The API's type for these is ``number``: a fraction is accepted and taken whole."""
 
 

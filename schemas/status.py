@@ -74,9 +74,11 @@ WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data"]
 
 
 class Condition(Wire):
-    type: str = "Promoted"
-    status: Literal["True", "False", "Unknown"] = "Unknown"
-    reason: str = ""
+    """The first three have no defaults, because what is a default is not written, and the API demands them."""
+
+    type: str
+    status: Literal["True", "False", "Unknown"]
+    reason: str
     message: str = ""
     last_update_time: Moment | None = None
     last_transition_time: Moment | None = None
