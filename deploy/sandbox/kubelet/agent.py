@@ -7,10 +7,13 @@ import asyncio
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.node import keep_alive, register
 from deploy.sandbox.kubelet.runner import PodRunner, Surroundings
+from deploy.sandbox.metrics import write_targets
 from handlers.adapters.errors import AdapterError, PermanentError, TransientError
 from handlers.adapters.kube import Object
 from schemas.resources import POD, Resource
 
+TARGETS = "targets.json"
+"""The file in the kubelet's state directory from which Prometheus learns what to scrape."""
 _PAUSE = 0.5
 """Seconds before listing again after the API server failed or had forgotten our place."""
 
@@ -28,6 +31,8 @@ class Kubelet:
 
     async def run(self) -> None:
         """Until cancelled; then all processes are ended and the objects stay as they are."""
+        self._around.state.mkdir(parents=True, exist_ok=True)
+        self._write_targets()
         await self._register()
         self.registered.set()
         async with asyncio.TaskGroup() as self._pods:
@@ -89,8 +94,15 @@ class Kubelet:
         runner = PodRunner(pod, address, self._around)
         runner.see(pod)
         self._runners[runner.uid] = runner
-        task = self._pods.create_task(runner.run())
-        task.add_done_callback(lambda _: self._runners.pop(runner.uid, None))
+        self._pods.create_task(runner.run()).add_done_callback(lambda _: self._forget(runner))
+        self._write_targets()
+
+    def _forget(self, runner: PodRunner) -> None:
+        self._runners.pop(runner.uid, None)
+        self._write_targets()
+
+    def _write_targets(self) -> None:
+        write_targets(self._around.state / TARGETS, [(runner.pod, runner.address) for runner in self._runners.values()])
 
     async def _bind(self, pod: Object) -> None:
         """Refused when somebody else was quicker or the pod is gone: both are told by the watch."""

@@ -42,7 +42,7 @@ class PodRunner:
         self.namespace = str(pod["metadata"]["namespace"])
         self.name = str(pod["metadata"]["name"])
         self.uid = str(pod["metadata"]["uid"])
-        self._address = address
+        self.address = address
         self._around = surroundings
         self._directory = surroundings.state / "pods" / self.uid
         self._began = datetime.now(UTC)
@@ -56,7 +56,7 @@ class PodRunner:
         logs.mkdir(parents=True, exist_ok=True)
         return Container(
             spec,
-            host=dial(self._address),
+            host=dial(self.address),
             restart_policy=self.pod["spec"].get("restartPolicy", "Always"),
             variables=self._variables,
             log=logs / f"{self.namespace}_{self.name}_{spec['name']}.log",
@@ -129,7 +129,7 @@ class PodRunner:
             self._changed.clear()
             reports = [container.report for container in self._containers]
             known = self.pod | {"status": {**self.pod.get("status", {}), **self._reported}}
-            status = pod_status(known, reports, self._address, self._began, datetime.now(UTC))
+            status = pod_status(known, reports, self.address, self._began, datetime.now(UTC))
             if status == self._reported:
                 continue
             try:
@@ -147,7 +147,7 @@ class PodRunner:
     async def _variables(self, container: Object) -> Mapping[str, str]:
         configs = Configs(self._around.kube, self.namespace)
         volumes = await materialise(self.pod, self._directory / "volumes", configs)
-        own = await environment(self.pod, container, self._address, configs)
+        own = await environment(self.pod, container, self.address, configs)
         temporary = self._directory / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         return {**self._around.variables, "TMPDIR": str(temporary), **self._proxies(), **volumes, **own}
