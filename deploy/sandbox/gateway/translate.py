@@ -25,9 +25,7 @@ ROUTE_CONFIGURATION = "listener-::-8080-routes"
 _ROUTES = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration"
 
 
-def translate(
-    snapshot: Snapshot, directory: Path, previous: Mapping[Place, list[Object]] | None = None
-) -> Translation:
+def translate(snapshot: Snapshot, directory: Path, previous: Mapping[Place, list[Object]] | None = None) -> Translation:
     """``directory`` is where Envoy reads the endpoints; ``previous`` the ``good`` routes of the translation before."""
     work = _Work(snapshot, previous or {})
     hosts = work.virtual_hosts()
