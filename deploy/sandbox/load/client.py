@@ -45,7 +45,7 @@ class Client:
         address = urlsplit(url)
         if address.scheme != "http" or not address.hostname:
             raise ValueError(f"not a http URL: {url!r}")
-        self._address = (address.hostname, address.port or 80)
+        self.address = (address.hostname, address.port or 80)
         self.path = (address.path or "/") + (f"?{address.query}" if address.query else "")
         given = {"Host": host or address.netloc, "User-Agent": "canarybus-load", "Accept": "*/*"}
         self._headers = "".join(f"{name}: {value}\r\n" for name, value in (given | dict(headers or {})).items())
@@ -76,7 +76,7 @@ class Client:
 
     async def _send(self, wanted: bytes, method: str, *, fresh: bool) -> tuple[int, str]:
         kept = None if fresh else self._kept()
-        connection = kept or _Connection(*await asyncio.open_connection(*self._address))
+        connection = kept or _Connection(*await asyncio.open_connection(*self.address))
         keep = False
         try:
             connection.writer.write(wanted)
