@@ -44,6 +44,7 @@ def listener(port: int, directory: Path) -> Object:
         "@type": "type.googleapis.com/envoy.config.listener.v3.Listener",
         "name": "listener-::-8080",
         "address": _address(port),
+        "enable_reuse_port": False,  # a port that is taken must be an error, not a port shared
         "filter_chains": [{"filters": [network]}],
     }
 

@@ -159,6 +159,8 @@ class Envoy:
                 preexec_fn=die_with_parent,
             )
         await self._ready()
+        if not (await self._ask("/listeners?format=json")).get("listener_statuses"):
+            raise EnvoyError(f"Envoy cannot listen on 127.0.0.1:{self._port}; see {self._log}")
 
     async def _ready(self) -> None:
         deadline = time.monotonic() + _STARTED

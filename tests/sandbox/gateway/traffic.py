@@ -1,0 +1,61 @@
+"""Requests to a gateway, and what became of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import aiohttp
+
+HOST = "app.example.com"
+
+
+class Client:
+    """Asks one gateway; every answer is ``(status, text)``."""
+
+    def __init__(self, port: int, session: aiohttp.ClientSession) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._session = session
+
+    async def get(
+        self, path: str = "/", *, host: str = HOST, headers: Mapping[str, str] | None = None
+    ) -> tuple[int, str]:
+        async with self._session.get(self.url + path, headers={"Host": host, **(headers or {})}) as answer:
+            return answer.status, await answer.text()
+
+    async def count(self, requests: int, at_once: int = 20) -> Counter[tuple[int, str]]:
+        """The answers to so many requests."""
+        left = iter(range(requests))
+        answers: Counter[tuple[int, str]] = Counter()
+
+        async def ask() -> None:
+            for _ in left:
+                answers[await self.get()] += 1
+
+        await asyncio.gather(*(ask() for _ in range(at_once)))
+        return answers
+
+    @asynccontextmanager
+    async def load(self, at_once: int = 8) -> AsyncIterator[Counter[tuple[int, str]]]:
+        """Requests one after the other as long as the context lasts; the counter is complete at its end."""
+        answers: Counter[tuple[int, str]] = Counter()
+        over = asyncio.Event()
+
+        async def ask() -> None:
+            while not over.is_set():
+                answers[await self.get()] += 1
+
+        workers = [asyncio.create_task(ask()) for _ in range(at_once)]
+        try:
+            yield answers
+        finally:
+            over.set()
+            await asyncio.gather(*workers)
+
+
+@asynccontextmanager
+async def client(port: int) -> AsyncIterator[Client]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+        yield Client(port, session)
