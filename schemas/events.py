@@ -1,7 +1,7 @@
 """The messages on the bus. Each owns its subject, its message id and its type (design: bus, interfaces).
 
-``canary.<kind>.<namespace>.<name>``, with a dot in a canary's name written ``_``. Bodies are plain JSON; the envelope is
-CloudEvents 1.0 in binary mode (attributes as ``ce-*`` headers); bare JSON and structured mode are read as well.
+``canary.<kind>.<namespace>.<name>``, with a dot in a canary's name written ``_``. Bodies are plain JSON; the envelope
+is CloudEvents 1.0 in binary mode (attributes as ``ce-*`` headers); bare JSON and structured mode are read as well.
 """
 
 from __future__ import annotations
@@ -21,6 +21,11 @@ from schemas.status import CanaryStatus, CheckResult, Notice
 
 def subject_token(name: str) -> str:
     return name.replace(".", "_")
+
+
+def canary_name(token: str) -> str:
+    """The name that a subject's last token stands for: no Kubernetes name has a ``_``. ``_all`` stands for many."""
+    return token if token.startswith("_") else token.replace("_", ".")
 
 
 class ChangeReason(StrEnum):
@@ -179,7 +184,7 @@ Stimulus = Tick | Change | Command
 
 
 class StepResult(Message):
-    """What one step did: the flight record. ``observation`` with ``before`` and the stimulus replays to the same ``after``."""
+    """What one step did: the flight record. ``observation``, ``before`` and the stimulus replay to the same ``after``."""
 
     kind: ClassVar[str] = "result"
     type: ClassVar[str] = "dev.canarybus.result.v1"
@@ -195,6 +200,7 @@ class StepResult(Message):
     by: str = ""
     checks: tuple[CheckResult, ...] = ()
     notices: tuple[Notice, ...] = ()
+    receivers: tuple[str, ...] = ()
     before: CanaryStatus | None = None
     after: CanaryStatus | None = None
     observation: dict[str, Any] | None = None

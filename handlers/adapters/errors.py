@@ -12,11 +12,14 @@
         ├── AlreadyExists            409 on create
         ├── Gone                     410: that resource version is history; list again
         ├── Forbidden                401, 403: RBAC
-        └── Invalid                  400, 422 and other 4xx: the server refuses the object
+        ├── Invalid                  400, 422 and other 4xx: the server refuses the object
+        └── Undecodable              a message that cannot be read
 
 The two middle classes choose what happens to a message (design: settling): transient ones are tried again, permanent
 ones end on the dead-letter subject. Code that can do something better catches the leaf.
 """
+
+# ruff: noqa: N818 - named as HTTP and Kubernetes name them; the base classes say Error
 
 from __future__ import annotations
 
@@ -67,3 +70,7 @@ class Forbidden(PermanentError):
 
 class Invalid(PermanentError):
     """The server refuses the content; its own words are in the text."""
+
+
+class Undecodable(PermanentError):
+    """A message on the bus that is not what its subject promises; the text says what is wrong with it."""

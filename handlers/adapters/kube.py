@@ -1,4 +1,4 @@
-"""The Kubernetes API: plain JSON over one aiohttp session; the `kubernetes` package finds and refreshes the credentials.
+"""The Kubernetes API: plain JSON over aiohttp; the `kubernetes` package finds and refreshes the credentials.
 
 Objects are plain dictionaries as the API returns them; ``schemas`` turns them into values where that helps.
 Every failure is one of :mod:`handlers.adapters.errors`.

@@ -1,0 +1,42 @@
+"""A real nats-server on a free port, with JetStream in a directory of its own."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+from pathlib import Path
+
+import nats
+from nats.aio.client import Client
+
+from deploy.sandbox import binaries
+
+
+class NatsServer:
+    """Can be killed and started again on the same port with the same store."""
+
+    def __init__(self, directory: Path, config: str = "") -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.url = f"nats://127.0.0.1:{self.port}"
+        self._directory = directory
+        self._config = directory / "nats.conf"
+        self._config.write_text(config)
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [str(binaries.find("nats-server")), "-a", "127.0.0.1", "-p", str(self.port), "-js"]
+        command += ["-sd", str(self._directory / "store"), "-c", str(self._config)]
+        with (self._directory / "nats.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def connect(self, **options: object) -> Client:
+        """Waits for the server to listen: the client's own retries do that."""
+        return await nats.connect(self.url, reconnect_time_wait=0.02, max_reconnect_attempts=500, **options)
