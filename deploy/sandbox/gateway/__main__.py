@@ -36,6 +36,8 @@ async def serve(options: argparse.Namespace) -> None:
                 group.create_task(mirror.run())
                 group.create_task(gateway.run())
                 group.create_task(envoy.ended())
+                await gateway.ready.wait()
+                print(f"gateway: serving 127.0.0.1:{options.port}, admin 127.0.0.1:{options.admin_port}", flush=True)
         finally:
             await reporter.close()
 

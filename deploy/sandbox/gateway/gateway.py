@@ -30,6 +30,8 @@ class Gateway:
         self._good: dict[Place, list[Object]] = {}
         self._ignored: frozenset[str] = frozenset()
         self._refused = 0
+        self.ready = asyncio.Event()
+        """Set when what was there at the start is in Envoy."""
 
     async def run(self) -> None:
         """Until cancelled. Raises :class:`EnvoyError` when Envoy has ended."""
@@ -45,6 +47,7 @@ class Gateway:
             end = time.monotonic() + self._batch
             await self._translate(snapshot)
             translated = inputs
+            self.ready.set()
             await asyncio.sleep(max(0.0, end - time.monotonic()))
 
     async def _translate(self, snapshot: Snapshot) -> None:

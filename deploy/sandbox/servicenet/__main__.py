@@ -26,6 +26,7 @@ async def serve(options: argparse.Namespace) -> None:
             group.create_task(mirror.run())
             await mirror.listed()
             async with serving(names, options.port):
+                print(f"servicenet: serving 127.0.0.1:{options.port}", flush=True)
                 await asyncio.Event().wait()
 
 

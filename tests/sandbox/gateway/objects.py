@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,15 @@ def endpoint_slice(
         "endpoints": [{"addresses": [address], "conditions": conditions} for address in addresses],
         "ports": [{"name": port_name, "port": port, "protocol": "TCP"}],
     }
+
+
+def moved(item: Object, namespace: str) -> Object:
+    """The same object in another namespace, with everything in it that names the namespace."""
+    text = json.dumps(item).replace(f'"namespace": "{NAMESPACE}"', f'"namespace": "{namespace}"')
+    moved_item: Object = json.loads(
+        text.replace(f'"serviceNamespace": "{NAMESPACE}"', f'"serviceNamespace": "{namespace}"')
+    )
+    return moved_item
 
 
 def by_ref(items: Iterable[Object]) -> Objects:

@@ -38,14 +38,14 @@ class Client:
         return answers
 
     @asynccontextmanager
-    async def load(self, at_once: int = 8) -> AsyncIterator[Counter[tuple[int, str]]]:
+    async def load(self, at_once: int = 8, host: str = HOST) -> AsyncIterator[Counter[tuple[int, str]]]:
         """Requests one after the other as long as the context lasts; the counter is complete at its end."""
         answers: Counter[tuple[int, str]] = Counter()
         over = asyncio.Event()
 
         async def ask() -> None:
             while not over.is_set():
-                answers[await self.get()] += 1
+                answers[await self.get(host=host)] += 1
 
         workers = [asyncio.create_task(ask()) for _ in range(at_once)]
         try:

@@ -1,0 +1,270 @@
+"""The gateway as its users meet it: objects in the Kubernetes API, requests at Envoy, statuses in the objects."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.sandbox.network import free_port
+from handlers.adapters.errors import Conflict
+from schemas.resources import ENDPOINT_SLICE, ROUTE_TABLE, UPSTREAM, VIRTUAL_SERVICE
+from tests.sandbox.control_plane import connected, control_plane, namespace
+from tests.sandbox.gateway import objects
+from tests.sandbox.gateway.objects import delegating, route_table, single, upstream_name, weighted
+from tests.sandbox.gateway.world import World, judged, told, under_proxy
+from tests.sandbox.processes import program
+
+pytestmark = pytest.mark.e2e
+ACCEPTED = {"state": "Accepted"}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with (
+        control_plane() as kubeconfig,
+        connected(kubeconfig) as kube,
+        namespace(kube) as name,
+        World(kube, kubeconfig, name, tmp_path) as made,
+    ):
+        yield made
+
+
+async def test_what_is_there_at_the_start_is_served_and_reported(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway() as asking:
+        assert await world.verdict() == ACCEPTED
+        assert await world.verdict(VIRTUAL_SERVICE) == ACCEPTED
+        assert await asking.get(host=world.host) == (200, "primary")
+        upstream = (await world.until(UPSTREAM, upstream_name("canary"), lambda item: bool(told(item))))[-1]
+    assert told(upstream) == {"reportedBy": "gloo", "state": "Accepted"}
+
+
+async def test_a_change_that_clears_the_status_is_pending_before_it_is_accepted(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway() as asking:
+        await world.verdict()
+        await world.patch_routes(weighted(0, 100))
+        cleared, pending, accepted = await world.until(ROUTE_TABLE, "podinfo", judged)
+        assert await asking.get(host=world.host) == (200, "canary")
+    assert told(cleared) == {}
+    assert told(pending)["state"] == "Accepted"
+    assert under_proxy(pending) == {}
+    assert under_proxy(accepted) == ACCEPTED
+    versions = [int(item["metadata"]["resourceVersion"]) for item in (cleared, pending, accepted)]
+    assert versions == sorted(set(versions))
+    generations = [item["metadata"]["generation"] for item in (cleared, pending, accepted)]
+    assert generations == sorted(set(generations)), "without a status subresource each write is a generation"
+
+
+async def test_the_verdict_after_a_cleared_status_is_one_on_the_spec_that_came_with_it(world: World) -> None:
+    """The second change comes while the verdict on the first is on its way."""
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway(delay=(0.3, 0.3)) as asking:
+        await world.verdict()
+        for _ in range(3):
+            await world.patch_routes(weighted(50, 50))
+            await world.until(ROUTE_TABLE, "podinfo", lambda item: bool(told(item)))
+            await world.patch_routes(weighted(0, 0))
+            assert (await world.verdict())["state"] == "Rejected"
+            await world.patch_routes(weighted(0, 100))
+            assert await world.verdict() == ACCEPTED
+            assert await asking.get(host=world.host) == (200, "canary")
+
+
+async def test_a_route_without_weight_is_rejected_and_the_old_one_goes_on(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(0, 100)))
+    async with world.gateway() as asking:
+        await world.verdict()
+        await world.patch_routes(weighted(0, 0))
+        verdict = await world.verdict()
+        assert await asking.get(host=world.host) == (200, "canary")
+        assert told(await world.get(ROUTE_TABLE, "podinfo"))["state"] == "Accepted"
+    assert verdict["state"] == "Rejected"
+    assert "require a total weight that is greater than or equal to 1" in verdict["reason"]
+
+
+async def test_a_missing_route_table_is_a_warning_and_a_404_until_it_is_there(world: World) -> None:
+    await world.delegate()
+    async with world.gateway() as asking:
+        item = (await world.until(VIRTUAL_SERVICE, "podinfo", judged))[-1]
+        assert told(item)["state"] == "Warning"
+        assert f"route table {world.name}.podinfo missing" in told(item)["reason"]
+        assert (await asking.get(host=world.host))[0] == 404
+        await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+        await world.answers(asking, (200, "primary"))
+        await world.until(
+            VIRTUAL_SERVICE, "podinfo", lambda item: told(item).get("state") == "Accepted" and judged(item)
+        )
+        assert "reason" not in told(await world.get(VIRTUAL_SERVICE, "podinfo"))
+
+
+async def test_an_unknown_upstream_is_a_warning_until_it_is_there(world: World) -> None:
+    name = upstream_name("canary")
+    await world.kube.delete(UPSTREAM, world.name, name)
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(single("canary")))
+    async with world.gateway() as asking:
+        verdict = await world.verdict()
+        assert verdict["state"] == "Warning"
+        assert verdict["reason"].endswith(f"*v1.Upstream {{ {world.name}.{name} }} not found")
+        assert (await asking.get(host=world.host))[0] == 500
+        await world.apply(UPSTREAM, objects.upstream("canary"))
+        await world.answers(asking, (200, "canary"))
+        await world.until(ROUTE_TABLE, "podinfo", lambda item: under_proxy(item) == ACCEPTED)
+
+
+async def test_nothing_is_said_of_a_route_table_to_which_nobody_delegates(world: World) -> None:
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0), name="orphan"))
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway():
+        await world.verdict()
+        assert told(await world.get(ROUTE_TABLE, "orphan")) == {}
+        await world.delegate(delegating("orphan"))
+        assert await world.verdict(name="orphan") == ACCEPTED
+
+
+async def test_a_status_that_holds_is_not_written_again(world: World) -> None:
+    await world.delegate(delegating(), delegating("other"))
+    for name in ("podinfo", "other"):
+        await world.apply(ROUTE_TABLE, route_table(weighted(100, 0), name=name))
+    async with world.gateway() as asking:
+        await world.verdict()
+        await world.verdict(name="other")
+        kept = await world.patch_routes(weighted(0, 100), clear=False)
+        await world.answers(asking, (200, "canary"))
+        await world.kube.patch(ROUTE_TABLE, world.name, "other", {"status": None})
+        assert await world.verdict(name="other") == ACCEPTED
+        now = await world.get(ROUTE_TABLE, "podinfo")
+    assert now["metadata"]["resourceVersion"] == kept["metadata"]["resourceVersion"]
+
+
+async def test_a_status_cleared_for_the_same_spec_is_given_again(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway():
+        for _ in range(3):
+            assert await world.verdict() == ACCEPTED
+            await world.kube.patch(ROUTE_TABLE, world.name, "podinfo", {"status": None})
+
+
+async def test_somebody_who_writes_all_the_time_does_not_keep_the_verdict_away(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+
+    async def annotate() -> None:
+        number = 0
+        while True:
+            number += 1
+            annotations = {"metadata": {"annotations": {"written": str(number)}}}
+            await world.kube.patch(ROUTE_TABLE, world.name, "podinfo", annotations)
+
+    async with world.gateway():
+        await world.verdict()
+        writing = asyncio.create_task(annotate())
+        await world.patch_routes(weighted(50, 50))
+        assert await world.verdict() == ACCEPTED
+        writing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+
+
+async def test_a_write_from_an_old_read_meets_a_conflict_after_a_status(world: World) -> None:
+    await world.delegate()
+    before = await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway():
+        await world.verdict()
+    guarded = {"metadata": {"resourceVersion": before["metadata"]["resourceVersion"]}, "spec": {"routes": []}}
+    with pytest.raises(Conflict):
+        await world.kube.patch(ROUTE_TABLE, world.name, "podinfo", guarded)
+
+
+async def test_changes_in_quick_succession_wait_for_the_end_of_the_batch(world: World) -> None:
+    batch = 1.0
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway(batch=batch, delay=(0, 0)) as asking:
+        await world.verdict()
+        await asyncio.sleep(batch)  # a quiet time is what this is about
+        start = time.monotonic()
+        await world.patch_routes(weighted(0, 100))
+        await world.answers(asking, (200, "canary"))
+        first = time.monotonic() - start
+        await world.patch_routes(weighted(100, 0))
+        await world.answers(asking, (200, "primary"))
+        second = time.monotonic() - start
+    assert first < batch < second
+
+
+async def test_a_pod_that_takes_the_place_of_another_is_found(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway() as asking:
+        await world.answers(asking, (200, "primary"))
+        await world.start_pod("primary", 3, "new primary")
+        old = next(
+            item
+            for item in (await world.kube.list(ENDPOINT_SLICE, world.name))[0]
+            if item["metadata"]["name"].startswith("podinfo-primary") and item["metadata"]["name"].endswith("-1")
+        )
+        await world.kube.delete(ENDPOINT_SLICE, world.name, old["metadata"]["name"])
+        await world.answers(asking, (200, "new primary"))
+        async with asking.load(host=world.host) as answers:
+            await world.patch_routes(weighted(0, 100))
+            await world.answers(asking, (200, "canary"))
+    assert set(answers) == {(200, "new primary"), (200, "canary")}
+
+
+async def test_a_new_gateway_serves_what_the_old_one_did_and_writes_no_status(world: World) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(0, 100)))
+    async with world.gateway():
+        await world.verdict()
+        await world.verdict(VIRTUAL_SERVICE)
+    before = [await world.get(kind, "podinfo") for kind in (ROUTE_TABLE, VIRTUAL_SERVICE)]
+    async with world.gateway() as asking:
+        await world.answers(asking, (200, "canary"))
+        await world.apply(ROUTE_TABLE, route_table(weighted(0, 100), name="other"))
+        await world.delegate(delegating("other"), name="later")
+        await world.until(VIRTUAL_SERVICE, "later", judged)
+    after = [await world.get(kind, "podinfo") for kind in (ROUTE_TABLE, VIRTUAL_SERVICE)]
+    assert after == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_the_program_takes_its_envoy_with_it(world: World, tmp_path: Path, number: signal.Signals) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    port, admin = free_port(), free_port()
+    arguments = ["--port", str(port), "--admin-port", str(admin), "--state", str(tmp_path)]
+    async with program(
+        "-m", "deploy.sandbox.gateway", *arguments, environment={"KUBECONFIG": str(world.kubeconfig)}
+    ) as gateway:
+        await gateway.says(f"gateway: serving 127.0.0.1:{port}")
+        _, writer = await asyncio.open_connection("127.0.0.1", admin)
+        writer.close()
+        gateway.process.send_signal(number)
+        code = await gateway.ends()
+        assert code == (0 if number == signal.SIGTERM else -signal.SIGKILL)
+        await _refuses(admin)
+
+
+async def _refuses(port: int) -> None:
+    """Returns when nobody listens there any more: the kernel ends an orphan a moment after its parent."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                return
+            writer.close()
+            await asyncio.sleep(0.01)
