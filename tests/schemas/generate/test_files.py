@@ -1,0 +1,98 @@
+"""What is checked in is what the models say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
+from schemas.generate import __main__ as generate
+from schemas.generate.messages import CHANNELS, asyncapi
+
+COLUMNS = [
+    ("Status", 0),
+    ("Weight", 0),
+    ("Suspended", 1),
+    ("FailedChecks", 1),
+    ("Interval", 1),
+    ("Mirror", 1),
+    ("StepWeight", 1),
+    ("StepWeights", 1),
+    ("MaxWeight", 1),
+    ("LastTransitionTime", 0),
+]
+
+
+def test_the_files_under_deploy_are_in_step_with_the_models() -> None:
+    assert generate.stale() == []
+
+
+def test_a_stale_a_missing_and_a_left_over_file_are_named_and_mended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate.write(tmp_path)
+    (tmp_path / "crds" / "canary.yaml").write_text("edited by hand")
+    (tmp_path / "schemas" / "tick.json").unlink()
+    (tmp_path / "schemas" / "forgotten.json").write_text("{}")
+    monkeypatch.setattr(generate, "stale", lambda found=generate.stale: found(tmp_path))
+
+    assert generate.main(["--check"]) == 1
+    assert capsys.readouterr().err.split("\n") == [
+        "deploy/crds/canary.yaml is stale: run make schemas",
+        "deploy/schemas/forgotten.json is stale: run make schemas",
+        "deploy/schemas/tick.json is stale: run make schemas",
+        "",
+    ]
+    monkeypatch.undo()
+    assert len(generate.write(tmp_path)) == 3
+    assert generate.stale(tmp_path) == []
+    assert not (tmp_path / "schemas" / "forgotten.json").exists()
+
+
+def test_people_find_the_columns_where_the_peer_has_them() -> None:
+    definition = yaml.safe_load((generate.ROOT / "crds" / "canary.yaml").read_text())
+    columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [(column["name"], column.get("priority", 0)) for column in columns] == COLUMNS
+    assert all(column["type"] != "date" for column in columns)
+
+
+@pytest.mark.parametrize("name", ["canary", "metrictemplate", "alertprovider"])
+def test_uninstalling_a_chart_keeps_the_definition(name: str) -> None:
+    definition = yaml.safe_load((generate.ROOT / "crds" / f"{name}.yaml").read_text())
+    assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    assert definition["spec"]["names"]["categories"] == ["all"]
+    assert definition["spec"]["versions"][0]["subresources"] == {"status": {}}
+
+
+def test_every_message_on_the_bus_is_described() -> None:
+    described = {channel.payload for channel in CHANNELS}
+    assert described >= {Change, Tick, StepResult, NoticeMessage, DeadLetter}
+    assert Command.model_construct(verb="abort", namespace="test", name="podinfo").subject == next(
+        channel.address.format(verb="abort", namespace="test", name="podinfo")
+        for channel in CHANNELS
+        if channel.name == "commands"
+    )
+
+
+def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
+    document = asyncapi()
+    for reference in _references(document):
+        if reference.startswith("#/"):
+            node = document
+            for part in reference[2:].split("/"):
+                node = node[part]
+        else:
+            schema = json.loads((generate.ROOT / "schemas" / reference).read_text())
+            assert schema["type"] == "object"
+
+
+def _references(node: object) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [found for child in node.values() for found in _references(child)]
+    if isinstance(node, list):
+        return [found for child in node for found in _references(child)]
+    return []
