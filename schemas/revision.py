@@ -12,7 +12,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-REVISION_LABEL = "canarybus.dev/revision"
+REVISION = "canarybus.dev/revision"
+"""On a primary: which revision it runs. On a snapshot: which one it is."""
+TEMPLATE = "canarybus.dev/template"
+"""On a primary: the digest of its template as we wrote it, so that a foreign edit is seen without the snapshot."""
+CANARY = "canarybus.dev/canary"
+"""On a snapshot: whose."""
 SCALE_TO_ZERO = "flagger.app/scale-to-zero"
 """The node selector that parks a DaemonSet; it is never part of a revision."""
 
@@ -20,8 +25,16 @@ _OURS = re.compile(r"[0-9a-f]{16}")
 
 
 def canonical(value: Any) -> bytes:
-    """JSON with sorted keys and no spaces, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    """JSON with sorted keys and no spaces, UTF-8. Nulls are left out: API servers differ in whether they write them."""
+    return json.dumps(_without_nulls(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list | tuple):
+        return [_without_nulls(item) for item in value]
+    return value
 
 
 def digest(value: Any) -> str:

@@ -28,6 +28,9 @@ class Phase(StrEnum):
 IDLE = frozenset({Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED, Phase.TERMINATED})
 """Phases in which no rollout runs."""
 
+JUDGED = frozenset({Phase.WAITING, Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING})
+"""Phases in which a tick decides something, so that its slot counts as used."""
+
 
 class Reason(StrEnum):
     """Why something was decided: shared by Events, conditions, results and logs."""

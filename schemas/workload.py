@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from schemas.gloo import fence_of
-from schemas.revision import SCALE_TO_ZERO, revision_hash
+from schemas.revision import REVISION, SCALE_TO_ZERO, TEMPLATE, digest, revision_hash
 
 TARGET_STEP = "canarybus.dev/target-step"
 """Fence of a target: the step at which its replicas last changed by our will."""
@@ -73,6 +73,11 @@ class Workload:
 
     def fence(self, key: str) -> int:
         return fence_of(self.item, key)
+
+    def runs(self, revision: str) -> bool:
+        """Whether this primary carries that revision, unedited."""
+        written = self.annotations.get(TEMPLATE)
+        return self.annotations.get(REVISION) == revision and written == digest(self.template)
 
     def selector_label(self, keys: Sequence[str]) -> tuple[str, str] | None:
         """The first of ``keys`` in ``spec.selector.matchLabels``, with its value."""

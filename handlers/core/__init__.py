@@ -1,0 +1,1 @@
+"""Pure decisions: no I/O, no clock, no randomness. Start reading at :mod:`handlers.core.step`."""

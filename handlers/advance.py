@@ -1,0 +1,233 @@
+"""The one way through, whatever woke us: observe, decide, commit, project, tell. Start here after ``app``.
+
+Everything that happened is acked only after this has returned; whatever it could not do, the next wake finds undone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+
+from handlers import snapshots
+from handlers.adapters.bus import Bus
+from handlers.adapters.errors import Conflict, NotFound, TransientError
+from handlers.adapters.kube import Kube, Object
+from handlers.ask import Asker
+from handlers.core.draft import Decision
+from handlers.core.observation import Answers, Observation
+from handlers.core.plan import plan
+from handlers.core.receivers import receivers
+from handlers.core.step import step
+from handlers.observe import Observer, Sight
+from handlers.routing import Router
+from handlers.workloads import Workloads
+from schemas.canary import Canary, HookType, Ref
+from schemas.events import Change, ChangeReason, Reply, Stimulus, StepResult
+from schemas.resources import CANARY
+from schemas.settings import Settings
+from schemas.status import IDLE, CanaryStatus, Phase, status_patch
+
+log = logging.getLogger("canarybus.advance")
+SOURCE = "canarybus/handlers"
+_COMMITS = 3
+"""Tries at the status write before the wake is left to its successor."""
+_PROJECTIONS = 5
+"""Gloo writes a RouteTable's status for some seconds after each change: conflicts come in bursts."""
+_SLOW = 1.0
+"""Seconds of asking after which the world is looked at once more before a verdict."""
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Answers from a try whose commit lost: used again only for the same question."""
+
+    asked_for: tuple[object, ...]
+    answers: Answers
+
+
+class Advance:
+    """Moves one Canary one step; safe to call from anywhere, any number of times."""
+
+    def __init__(self, kube: Kube, bus: Bus, asker: Asker, settings: Settings, observer: Observer | None = None) -> None:
+        self._kube = kube
+        self._bus = bus
+        self._asker = asker
+        self._settings = settings
+        self._observer = observer or Observer(kube, settings)
+        self._router = Router(kube, settings)
+        self._workloads = Workloads(kube, settings)
+
+    async def __call__(self, ref: Ref, stimulus: Stimulus) -> Reply:
+        """Raises :class:`TransientError` when others keep winning the commit; the next wake decides then."""
+        kept: Kept | None = None
+        for _ in range(_COMMITS):
+            sight = await self._observer.look(ref, stimulus)
+            if sight is None or not sight.canary.belongs_to(self._settings.provider):
+                return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404)
+            await self._tell_again(sight)
+            kept = await self._ask(sight, kept)
+            seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
+            decision = step(sight.canary, seen)
+            try:
+                committed = await self._commit(sight, seen, decision)
+            except Conflict:
+                continue
+            await self._project(sight, committed, stimulus)
+            if decision.changed:
+                await self._tell(sight, seen, committed.status)
+            return decision.reply or _told(committed)
+        raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
+
+    async def _ask(self, sight: Sight, kept: Kept | None) -> Kept | None:
+        """Once per question; a rollback signal that was heard counts even for a status that moved meanwhile."""
+        canary, seen = sight.canary, sight.seen
+        status = canary.status
+        question = (status.phase, status.canary_weight, status.canary_revision, seen.target_revision)
+        if kept is not None and kept.asked_for == question:
+            return kept
+        wanted = plan(canary, seen)
+        heard = kept.answers.of(HookType.ROLLBACK) if kept else ()
+        if not wanted:
+            return Kept(question, Answers(hooks=heard)) if heard else None
+        started = asyncio.get_running_loop().time()
+        answers = await self._asker.ask(canary, seen, wanted)
+        if asyncio.get_running_loop().time() - started > _SLOW and await self._observer.moved(sight):
+            answers = answers.model_copy(update={"moved": True})
+        return Kept(question, answers.model_copy(update={"hooks": (*heard, *answers.hooks)}))
+
+    async def _commit(self, sight: Sight, seen: Observation, decision: Decision) -> Canary:
+        """The linearisation point: one status write, guarded by the version that was read."""
+        canary = sight.canary
+        if not decision.changed:
+            return canary
+        await self._keep_revision(canary, seen, decision.status)
+        patch = status_patch(sight.item.get("status") or {}, decision.status.to_wire())
+        body = {"metadata": {"resourceVersion": canary.metadata.resource_version}, "status": patch}
+        await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
+        return canary.model_copy(update={"status": decision.status})
+
+    async def _keep_revision(self, canary: Canary, seen: Observation, status: CanaryStatus) -> None:
+        """The one write before the commit: the snapshot of a revision that the commit is going to name."""
+        named = {status.canary_revision, status.primary_revision} - {
+            canary.status.canary_revision,
+            canary.status.primary_revision,
+        }
+        if seen.target_workload is not None and seen.target_revision in named:
+            await snapshots.store(self._kube, canary, seen.target_revision, seen.target_workload)
+
+    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
+        """Make the cluster equal the committed status; on a conflict look again and render what is committed then."""
+        everything = _everything(sight.canary, canary, stimulus)
+        seen = sight.seen
+        for attempt in range(_PROJECTIONS):
+            if _hands_off(canary):
+                return
+            try:
+                await self._router.apply(canary, seen, everything=everything)
+                await self._workloads.apply(canary, seen, everything=everything)
+                if canary.status.phase is Phase.SUCCEEDED and sight.canary.status.phase is Phase.FINALISING:
+                    await snapshots.prune(self._kube, canary, self._settings.revision_history + 1)
+            except Conflict:
+                await asyncio.sleep(0.05 * 2**attempt)
+                again = await self._observer.look(canary.ref, stimulus)
+                if again is None:
+                    return
+                canary, seen = again.canary, again.seen
+            except NotFound as error:
+                # deleted between the read and the write: the next wake sees it as missing
+                log.info("gone while it was written", extra={"canary": str(canary.ref), "error": str(error)})
+                return
+            else:
+                return
+        raise TransientError(f"objects of {canary.ref} keep changing; left to the next wake")
+
+    async def _tell(self, sight: Sight, seen: Observation, status: CanaryStatus) -> None:
+        result = _result(sight.canary, status).model_copy(
+            update={"before": sight.canary.status, "after": status, "observation": seen.model_dump(mode="json")}
+        )
+        for notice in result.notices:
+            level = logging.WARNING if notice.type == "Warning" else logging.INFO
+            log.log(level, notice.message, extra=_fields(result, notice.reason.value))
+        if not result.notices:
+            log.debug(result.message or result.reason, extra=_fields(result, result.reason))
+        await self._bus.publish(result, source=SOURCE)
+
+    async def _tell_again(self, sight: Sight) -> None:
+        """The last result's message may have been the one that was lost: consumers key on (uid, step), so say it again.
+
+        Once a rollout is over and settled it is noted as told, so that resyncs are silent.
+        """
+        status = sight.canary.status
+        last = status.last_step
+        if last is None or last.told or not last.step:
+            return
+        await self._bus.publish(_result(sight.canary, status), source=SOURCE)
+        if status.settled and status.phase in IDLE and isinstance(sight.seen.stimulus, Change):
+            await self._note_told(sight.item, sight.canary)
+
+    async def _note_told(self, item: Object, canary: Canary) -> None:
+        body = {
+            "metadata": {"resourceVersion": item["metadata"]["resourceVersion"]},
+            "status": {"lastStep": {"told": True}},
+        }
+        try:
+            await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
+        except Conflict:
+            return
+
+
+def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
+    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync, not every tick."""
+    asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
+    edited = before.status.observed_generation != after.metadata.generation
+    return asked or edited or before.status.phase is Phase.NEW
+
+
+def _hands_off(canary: Canary) -> bool:
+    """Nothing committed yet, being deleted, or suspended and settled."""
+    status = canary.status
+    if not status.step or canary.metadata.deletion_timestamp:
+        return True
+    return canary.spec.suspend and status.settled
+
+
+def _result(canary: Canary, status: CanaryStatus) -> StepResult:
+    last = status.last_step
+    assert last is not None  # noqa: S101 - a commit always writes it
+    return StepResult(
+        namespace=canary.ref.namespace,
+        name=canary.ref.name,
+        uid=canary.metadata.uid,
+        step=last.step,
+        stimulus=last.stimulus,
+        time=last.time,
+        phase=last.phase.value,
+        weight=status.canary_weight,
+        reason=last.reason,
+        message=last.message,
+        revision=status.canary_revision,
+        by=status.last_command.by if status.last_command and last.stimulus.startswith("command") else "",
+        checks=last.checks,
+        notices=last.notices,
+        receivers=receivers(canary, last.phase, last.notices),
+    )
+
+
+def _told(canary: Canary) -> Reply:
+    status = canary.status
+    message = status.last_step.message if status.last_step else ""
+    return Reply(
+        accepted=True, phase=status.phase.value, weight=status.canary_weight, step=status.step, message=message
+    )
+
+
+def _fields(result: StepResult, reason: str) -> dict[str, object]:
+    return {
+        "canary": f"{result.name}.{result.namespace}",
+        "step": result.step,
+        "stimulus": result.stimulus,
+        "reason": reason,
+        "phase": result.phase,
+        "weight": result.weight,
+    }

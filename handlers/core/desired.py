@@ -1,0 +1,239 @@
+"""What the cluster should look like for a committed status: absolute values, rendered from nothing but their inputs.
+
+Routes, upstreams and Services are here, the primary and its scaler in :mod:`handlers.core.primary`.
+
+The names and fields are an interface (spec gloo 4.1, targets 3.1, 3.4, 3.6).
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from handlers.core.validate import regex_problem
+from schemas.canary import Canary, CustomMetadata, HttpMatch, StringMatch
+from schemas.gloo import ROUTE_STEP
+from schemas.status import IDLE, CanaryStatus, Phase
+from schemas.workload import Workload
+
+Object = dict[str, Any]
+Role = Literal["primary", "canary"]
+
+FLUX_OFF = {
+    "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
+    "helm.toolkit.fluxcd.io/driftDetection": "disabled",
+}
+COPIED_UPSTREAM_FIELDS = (
+    "labels",
+    "sslConfig",
+    "circuitBreakers",
+    "connectionConfig",
+    "loadBalancerConfig",
+    "useHttp2",
+    "initialStreamWindowSize",
+    "initialConnectionWindowSize",
+    "httpProxyHostName",
+)
+_OURS_IN_A_ROUTE = ("inheritablePathMatchers", "matchers", "routeAction")
+
+
+def owner(canary: Canary) -> Object:
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "name": canary.metadata.name,
+        "uid": canary.metadata.uid,
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
+
+
+def canary_wanted(status: CanaryStatus) -> bool:
+    """Whether the target should run: during a rollout, and as long as traffic is on it."""
+    return status.phase not in (*IDLE, Phase.WAITING) or status.canary_weight > 0
+
+
+def _metadata(canary: Canary, name: str, extra: CustomMetadata | None, labels: Mapping[str, str]) -> Object:
+    return {
+        "name": name,
+        "namespace": canary.metadata.namespace,
+        "labels": {**(extra.labels if extra else {}), **labels},
+        "annotations": {**(extra.annotations if extra else {}), **FLUX_OFF},
+        "ownerReferences": [owner(canary)],
+    }
+
+
+# ---- routes
+
+
+def route_table(canary: Canary, status: CanaryStatus, existing: Mapping[str, Any] | None = None) -> Object:
+    """Metadata with the fence, and the routes; what a user added to the existing routes stays."""
+    table = {
+        "metadata": _metadata(canary, canary.service, canary.spec.service.apex, {}),
+        "spec": {"routes": routes(canary, status.canary_weight, _existing_routes(existing))},
+    }
+    table["metadata"]["annotations"][ROUTE_STEP] = str(status.route_step)
+    return table
+
+
+def _existing_routes(existing: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = ((existing or {}).get("spec") or {}).get("routes") or ()
+    return found
+
+
+def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
+    """One route, or with ``match`` one for those users and one that sends everybody else to the primary."""
+    matchers = [found for item in canary.spec.analysis.match if (found := _matcher(item))]
+    split = {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": _split(canary, weight)}}}
+    wanted = [split]
+    if canary.spec.analysis.match:
+        everybody = {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": _split(canary, 0)}}}
+        wanted = [{**split, "matchers": matchers}, everybody] if matchers else [everybody]
+    if len(existing) != len(wanted):
+        return wanted
+    return [
+        {**{key: value for key, value in theirs.items() if key not in _OURS_IN_A_ROUTE}, **ours}
+        for theirs, ours in zip(existing, wanted, strict=True)
+    ]
+
+
+def _split(canary: Canary, weight: int) -> list[Object]:
+    namespace = canary.metadata.namespace
+    return [
+        {"destination": {"upstream": {"name": canary.upstream(role), "namespace": namespace}}, "weight": share}
+        for role, share in _shares(weight)
+    ]
+
+
+def _shares(weight: int) -> tuple[tuple[Role, int], tuple[Role, int]]:
+    return ("primary", 100 - weight), ("canary", weight)
+
+
+def _matcher(match: HttpMatch) -> Object | None:
+    """One item: all its headers, in the order of their names. None if it has no header, or one that RE2 refuses."""
+    headers = [_header(name, wanted) for name, wanted in sorted(match.headers.items())]
+    if not headers or any(item.get("regex") and regex_problem(item["value"]) for item in headers):
+        return None
+    return {"headers": headers}
+
+
+def _header(name: str, wanted: StringMatch) -> Object:
+    if wanted.exact is not None:
+        return {"name": name, "value": wanted.exact}
+    if wanted.prefix is not None:
+        return {"name": name, "value": re.escape(wanted.prefix) + ".*", "regex": True}
+    if wanted.suffix is not None:
+        return {"name": name, "value": ".*" + re.escape(wanted.suffix), "regex": True}
+    return {"name": name, "value": wanted.regex or "", "regex": True}
+
+
+def routes_back(existing: Sequence[Mapping[str, Any]]) -> list[Object]:
+    """The routes as they are with all weight on the primary: for a Canary too broken to render its own."""
+    back = [copy.deepcopy(dict(route)) for route in existing]
+    for route in back:
+        for destination in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ():
+            name = ((destination.get("destination") or {}).get("upstream") or {}).get("name", "")
+            destination["weight"] = 100 if "-primaryupstream-" in name else 0
+    return back
+
+
+def route_table_is_current(canary: Canary, status: CanaryStatus, item: Mapping[str, Any]) -> bool:
+    """Whether the table is what the status renders; unset weights count as zero, foreign metadata does not count."""
+    wanted = routes(canary, status.canary_weight, _existing_routes(item))
+    return [_plain(route) for route in wanted] == [_plain(route) for route in _existing_routes(item)]
+
+
+def _plain(route: Mapping[str, Any]) -> Object:
+    plain: Object = copy.deepcopy(dict(route))
+    for destination in ((plain.get("routeAction") or {}).get("multi") or {}).get("destinations") or ():
+        destination.setdefault("weight", 0)
+    if not plain.get("matchers"):
+        plain.pop("matchers", None)
+    return plain
+
+
+# ---- upstreams and Services
+
+
+def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Mapping[str, Any] | None) -> Object:
+    """``source`` is the upstream named by ``upstreamRef``, whose connection settings are kept in step."""
+    namespace = canary.metadata.namespace
+    spec: Object = {
+        "kube": {
+            "serviceName": f"{canary.service}-{role}",
+            "serviceNamespace": namespace,
+            "servicePort": canary.spec.service.port,
+            "selector": dict(selector),
+        }
+    }
+    settings = (source or {}).get("spec") or {}
+    spec |= {key: settings[key] for key in COPIED_UPSTREAM_FIELDS if key in settings}
+    metadata = {"name": canary.upstream(role), "namespace": namespace, "ownerReferences": [owner(canary)]}
+    return {"metadata": metadata, "spec": spec}
+
+
+def selectors(target: Workload, keys: Sequence[str]) -> dict[Role, dict[str, str]]:
+    """Which pods are the canary's and which the primary's. Raises ValueError without a selector label (validated before)."""
+    label = target.selector_label(keys)
+    if label is None:
+        raise ValueError(f"{target.name}: spec.selector.matchLabels has none of {' '.join(keys)}")
+    key, value = label
+    return {"canary": {key: value}, "primary": {key: f"{value}-primary"}}
+
+
+def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str, Object]:
+    """By role: ``canary``, ``primary`` and ``apex`` (which selects the primary)."""
+    chosen, wanted = selectors(target, keys), canary.spec.service
+    label = target.selector_label(keys)
+    label_key = label[0] if label else "app"
+    parts: tuple[tuple[str, str, CustomMetadata | None, Role], ...] = (
+        ("canary", f"{canary.service}-canary", wanted.canary, "canary"),
+        ("primary", f"{canary.service}-primary", wanted.primary, "primary"),
+        ("apex", canary.service, wanted.apex, "primary"),
+    )
+    return {
+        role: {
+            "metadata": _metadata(canary, name, extra, {label_key: name}),
+            "spec": _service_spec(canary, target, chosen[pods]),
+        }
+        for role, name, extra, pods in parts
+    }
+
+
+def _service_spec(canary: Canary, target: Workload, selector: Mapping[str, str]) -> Object:
+    wanted = canary.spec.service
+    first: Object = {
+        "name": wanted.port_name or "http",
+        "protocol": "TCP",
+        "port": wanted.port,
+        "targetPort": wanted.target_port or wanted.port,
+    }
+    if wanted.app_protocol:
+        first["appProtocol"] = wanted.app_protocol
+    ports = [first, *(_discovered_ports(canary, target) if wanted.port_discovery else ())]
+    spec: Object = {"type": "ClusterIP", "selector": dict(selector), "ports": ports}
+    if wanted.headless:
+        spec["clusterIP"] = "None"
+    if wanted.traffic_distribution:
+        spec["trafficDistribution"] = wanted.traffic_distribution
+    return spec
+
+
+def _discovered_ports(canary: Canary, target: Workload) -> list[Object]:
+    """Every other container port, but those of the mesh's sidecars; a port number is taken once."""
+    main = canary.spec.service.target_port or canary.spec.service.port
+    found: list[Object] = []
+    taken = {canary.spec.service.port}
+    for container in (target.template.get("spec") or {}).get("containers") or ():
+        if container["name"] in ("istio-proxy", "envoy"):
+            continue
+        for index, port in enumerate(container.get("ports") or ()):
+            number = port["containerPort"]
+            if number in taken or main in (number, port.get("name")):
+                continue
+            taken.add(number)
+            name = port.get("name") or f"tcp-{container['name']}-{index}"
+            found.append({"name": name, "protocol": "TCP", "port": number, "targetPort": number})
+    return found

@@ -1,0 +1,184 @@
+"""A decision in the making: an immutable value that each small transition turns into the next one.
+
+Desired values follow from the status alone; a fence (``routeStep``, ``targetStep``, ``primaryStep``) is moved to the
+step being made whenever the desired value of its object changes (design section 9, rule 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from handlers.core.observation import Observation
+from handlers.core.texts import condition_of, describe_routing
+from schemas.canary import Canary
+from schemas.events import Reply
+from schemas.status import CanaryStatus, CheckResult, Condition, LastStep, Notice, Phase, Reason, Severity, WaitingFor
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one wake decided. ``status`` equals the old one when there is nothing to commit."""
+
+    status: CanaryStatus
+    notices: tuple[Notice, ...] = ()
+    reply: Reply | None = None
+    changed: bool = False
+
+
+@dataclass(frozen=True)
+class Draft:
+    canary: Canary
+    seen: Observation
+    status: CanaryStatus
+    notices: tuple[Notice, ...] = ()
+    checks: tuple[CheckResult, ...] = ()
+    reason: str = ""
+    message: str = ""
+
+    @classmethod
+    def begin(cls, canary: Canary, seen: Observation) -> Draft:
+        return cls(canary, seen, canary.status)
+
+    @property
+    def step(self) -> int:
+        """The number that this decision will have if it is committed."""
+        return self.canary.status.step + 1
+
+    @property
+    def place(self) -> str:
+        return str(self.canary.ref)
+
+    @property
+    def target_place(self) -> str:
+        return f"{self.canary.target}.{self.canary.metadata.namespace}"
+
+    @property
+    def primary_place(self) -> str:
+        return f"{self.canary.primary}.{self.canary.metadata.namespace}"
+
+    def set(self, **fields: Any) -> Draft:
+        return replace(self, status=self.status.model_copy(update=fields))
+
+    def because(self, reason: Reason, message: str) -> Draft:
+        """The one sentence of this step, for the status."""
+        return replace(self, reason=reason.value, message=message)
+
+    def with_checks(self, checks: tuple[CheckResult, ...]) -> Draft:
+        return replace(self, checks=checks)
+
+    def tell(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        warn: bool = False,
+        alert: str = "",
+        severity: Severity | None = None,
+        facts: bool = False,
+    ) -> Draft:
+        """Add one Event, with an alert when ``severity`` is given (``alert`` is its text, else the event's)."""
+        notice = Notice(
+            type="Warning" if warn else "Normal",
+            reason=reason,
+            message=message,
+            alert=(alert or message) if severity else "",
+            severity=severity,
+            with_facts=facts,
+        )
+        return replace(self, notices=(*self.notices, notice)).because(reason, message)
+
+    def enter(self, phase: Phase, **fields: Any) -> Draft:
+        """Change the phase; ``lastTransitionTime`` moves only when it really is another one."""
+        if phase is self.status.phase:
+            return self.set(**fields)
+        moved = self.set(phase=phase, last_transition_time=self.seen.now, settled=False, waiting_for="", **fields)
+        return moved._condition(condition_of(phase, self.canary, moved.status))
+
+    def weigh(self, weight: int, **fields: Any) -> Draft:
+        """Give the canary ``weight`` percent. Nothing happens when it has it already."""
+        now = self.seen.now
+        before = self.status.canary_weight
+        if weight == before:
+            return self.set(**fields)
+        if before > 0 and weight == 0:
+            fields = {"traffic_until": now, **fields}
+        since = self.seen.tick.slot if self.seen.tick else now
+        return self.set(
+            canary_weight=weight, route_step=self.step, weight_since=since, verdict_since=None, settled=False, **fields
+        )
+
+    def rescale_target(self) -> Draft:
+        """The target's desired size changes with the phase that is entered."""
+        return self.set(target_step=self.step, settled=False)
+
+    def run_on_primary(self, revision: str) -> Draft:
+        return self.set(primary_revision=revision, primary_step=self.step, not_ready_since=self.seen.now, settled=False)
+
+    def hold(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        waiting_for: WaitingFor = "",
+        alert: str = "",
+        severity: Severity | None = None,
+        quiet: bool = False,
+    ) -> Draft:
+        """Nothing advances, and people can see why. Told once, and again only when the sentence changes."""
+        before = self._ready()
+        same = before is not None and before.reason == reason.value and before.message == message
+        held = self.set(waiting_for=waiting_for).because(reason, message)._set_ready("False", reason.value, message)
+        if same or quiet:
+            return held
+        again = before is not None and before.reason == reason.value
+        # a new sentence of the same kind is an event, no second alert
+        return held.tell(reason, message, warn=True, alert=alert, severity=None if again else severity)
+
+    def go_on(self) -> Draft:
+        """Nothing is held any more."""
+        return self if self._ready() is None else self._set_ready("True", self.status.phase.value or "Ready", "")
+
+    def _ready(self) -> Condition | None:
+        return next((item for item in self.status.conditions if item.type == "Ready"), None)
+
+    def _set_ready(self, status: str, reason: str, message: str) -> Draft:
+        return self._condition(Condition(type="Ready", status=status, reason=reason, message=message))  # type: ignore[arg-type]
+
+    def _condition(self, wanted: Condition) -> Draft:
+        return self.set(conditions=_with_condition(self.status.conditions, wanted, self.seen.now))
+
+    def done(self, reply: Reply | None = None) -> Decision:
+        """Close the books: a step number if anything changed."""
+        status = self.status
+        if status.observed_generation != self.canary.metadata.generation:
+            status = status.model_copy(update={"observed_generation": self.canary.metadata.generation})
+        if status == self.canary.status and not self.notices:
+            return Decision(self.canary.status, reply=reply)
+        last = LastStep(
+            step=self.step,
+            stimulus=self.seen.stimulus.label,
+            time=self.seen.now,
+            phase=status.phase,
+            reason=self.reason or Reason.SETTLED.value,
+            message=self.message,
+            checks=self.checks,
+            notices=self.notices,
+        )
+        status = status.model_copy(update={"step": self.step, "last_step": last})
+        return Decision(status, self.notices, reply, changed=True)
+
+    def facts(self) -> str:
+        return describe_routing(self.canary.spec.analysis)
+
+
+def _with_condition(before: tuple[Condition, ...], wanted: Condition, now: datetime) -> tuple[Condition, ...]:
+    old = next((item for item in before if item.type == wanted.type), None)
+    if old and (old.status, old.reason, old.message) == (wanted.status, wanted.reason, wanted.message):
+        return before
+    since = old.last_transition_time if old and old.status == wanted.status else now
+    new = wanted.model_copy(update={"last_update_time": now, "last_transition_time": since})
+    if old is None:
+        return (*before, new)
+    return tuple(new if item.type == wanted.type else item for item in before)

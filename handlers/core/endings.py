@@ -1,0 +1,83 @@
+"""How a rollout ends: return to primary is one transition, whoever asks for it (design: transitions).
+
+The commit names the end; the projection follows in its own time: routes to 100/0, seen in force, drained, then scaled.
+"""
+
+from __future__ import annotations
+
+from handlers.core.draft import Draft
+from schemas.status import IDLE, Phase, Reason, Returning, Severity
+
+
+def return_to_primary(draft: Draft, phase: Phase) -> Draft:
+    """All traffic to the primary and the target parked; ``phase`` says how it ended."""
+    before = draft.status.canary_weight
+    ended = draft.weigh(0).enter(phase, skip_to="", approved=None, no_data_since=None, not_ready_since=None)
+    return ended.rescale_target().set(waiting_for="gateway" if before else "").go_on()
+
+
+def roll_back(
+    draft: Draft, reason: Reason, message: str, *, alert: str, severity: Severity = "error", facts: bool = False
+) -> Draft:
+    """Failed: this revision does not start again by itself."""
+    told = draft.tell(reason, message, warn=True, alert=alert, severity=severity, facts=facts)
+    ended = return_to_primary(told, Phase.FAILED)
+    closing = ended.tell(Reason.ROLLED_BACK, f"Canary failed! Scaling down {draft.place}", warn=True)
+    return closing.because(reason, message)
+
+
+def revert(draft: Draft) -> Draft:
+    """The target is back on the promoted template: nothing to analyse, no failure counted."""
+    promoted = draft.status.promoted_revision
+    ended = return_to_primary(draft, Phase.SUCCEEDED).set(
+        last_applied_spec=promoted, canary_revision=promoted, iterations=0, failed_checks=0
+    )
+    text = f"{draft.target_place} is back on the promoted revision, routing all traffic to primary"
+    return ended.tell(Reason.REVERTED, text, alert=text, severity="info")
+
+
+def succeed(draft: Draft, *, skipped: bool) -> Draft:
+    """Promoted: the primary runs what was analysed and has all traffic."""
+    revision = draft.status.canary_revision
+    ended = return_to_primary(draft, Phase.SUCCEEDED).set(
+        promoted_revision=revision, last_promoted_spec=revision, last_applied_spec=revision, iterations=0
+    )
+    if skipped:
+        return ended.tell(
+            Reason.PROMOTED,
+            f"Promotion completed! Canary analysis was skipped for {draft.target_place}",
+            alert="Canary analysis was skipped, promotion finished.",
+            severity="info",
+            facts=True,
+        )
+    return ended.tell(
+        Reason.PROMOTED,
+        f"Promotion completed! Scaling down {draft.target_place}",
+        alert="Canary analysis completed successfully, promotion finished.",
+        severity="info",
+        facts=True,
+    )
+
+
+def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
+    """While promoting: the primary goes back to the promoted revision first; traffic follows when it is seen ready."""
+    ending = Returning(phase=phase, reason=reason, message=message)
+    back = draft.run_on_primary(draft.status.promoted_revision).set(returning=ending, waiting_for="primary")
+    return back.go_on()
+
+
+def invalid(draft: Draft) -> Draft:
+    """Traffic stays as it is; a rollout in the middle is held for one progress deadline, then ends."""
+    status = draft.status
+    text = "; ".join(draft.seen.problems)
+    noted = draft if status.invalid_since else draft.set(invalid_since=draft.seen.now)
+    running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
+    overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.progress_deadline_seconds
+    if running and overdue and not status.returning:
+        if status.phase in (Phase.PROMOTING, Phase.FINALISING):
+            return go_back(noted, Phase.FAILED, Reason.INVALID, text).tell(Reason.INVALID, text, warn=True)
+        message = f"Rolling back {draft.place} still invalid after the progress deadline: {text}"
+        return roll_back(noted, Reason.INVALID, message, alert=message)
+    return noted.hold(
+        Reason.INVALID, text, waiting_for="target", alert=f"Canary {draft.place} is invalid: {text}", severity="error"
+    )

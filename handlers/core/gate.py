@@ -1,0 +1,93 @@
+"""What keeps a rollout from advancing: pods, routes, soak. Each answer is the sentence that says so, or None."""
+
+from __future__ import annotations
+
+from handlers.core.observation import Gateway, Observation
+from schemas.canary import Canary
+from schemas.gloo import Verdict
+from schemas.status import Reason
+from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
+
+_SLACK = 1.0
+"""Seconds by which a read may follow the start of its slot and still prove that the routes were applied before it."""
+
+
+def canary_readiness(canary: Canary, seen: Observation) -> Readiness:
+    """Ready means: running our size (the fence says it is ours), at least one pod, enough of them available."""
+    target = seen.target_workload
+    if target is None:
+        return Readiness(False, False, f"{canary.spec.target_ref.kind} {canary.target} not found")
+    if target.fence(TARGET_STEP) != canary.status.target_step:
+        return Readiness(False, False, "waiting for rollout to finish: replicas not set yet")
+    found = _readiness(canary, target, canary.spec.analysis.canary_ready_threshold, seen)
+    if found.ready and target.available < 1:
+        return Readiness(False, False, "waiting for rollout to finish: no available replicas")
+    return found
+
+
+def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
+    """Ready means: carrying the template of ``primaryRevision`` (fence), at least one pod, enough of them available."""
+    primary = seen.primary_workload
+    if primary is None:
+        return Readiness(False, False, f"{canary.spec.target_ref.kind} {canary.primary} not found")
+    if primary.fence(PRIMARY_STEP) != canary.status.primary_step:
+        return Readiness(False, False, "waiting for rollout to finish: template not copied yet")
+    found = _readiness(canary, primary, canary.spec.analysis.primary_ready_threshold, seen)
+    if found.ready and primary.available < 1:
+        return Readiness(False, False, "waiting for rollout to finish: no available replicas")
+    return found
+
+
+def _readiness(canary: Canary, workload: Workload, threshold: int, seen: Observation) -> Readiness:
+    return workload.readiness(threshold=threshold, deadline=canary.spec.progress_deadline_seconds, now=seen.now)
+
+
+def gateway(canary: Canary, seen: Observation) -> Gateway:
+    """The verdict of the gateway on the routes of the committed status (design section 5)."""
+    status = canary.status
+    report = seen.report
+    if report is None or not seen.route_current or seen.route_fence != status.route_step:
+        return Gateway(False, words="the routes are not written yet")
+    match report.verdict:
+        case Verdict.ACCEPTED:
+            return Gateway(True)
+        case Verdict.REJECTED | Verdict.WARNING:
+            return Gateway(False, True, report.words or report.verdict)
+        case Verdict.PENDING:
+            return Gateway(False, words="the gateway has not applied the routes yet")
+        case Verdict.SILENT:
+            if status.gateway_silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
+                return Gateway(True)
+            return Gateway(False, words="the gateway has not reported on the routes yet")
+
+
+def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
+    """Why the canary must not get more traffic now."""
+    place = f"{canary.target}.{canary.metadata.namespace}"
+    found = canary_readiness(canary, seen)
+    if not found.ready:
+        return Reason.NOT_READY, f"canary {canary.spec.target_ref.kind.lower()} {place} not ready: {found.message}"
+    found = primary_readiness(canary, seen)
+    if not found.ready:
+        return Reason.NOT_READY, f"{canary.primary}.{canary.metadata.namespace} not ready: {found.message}"
+    behind = gateway(canary, seen)
+    if not behind.applied:
+        return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
+    return None
+
+
+def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
+    """Why metrics say nothing about this weight yet: routes not in force, or not for a whole interval."""
+    behind = gateway(canary, seen)
+    if not behind.applied:
+        return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
+    tick = seen.tick
+    if tick is None or canary.status.weight_since is None:
+        return None
+    soaked = (tick.slot - canary.status.weight_since).total_seconds()
+    if soaked < min(tick.interval, canary.spec.analysis.interval_seconds(seen.rules.min_interval)) - 0.001:
+        return Reason.SOAKING, "the weight has not served a whole interval yet"
+    applied_since = canary.status.verdict_since or seen.now
+    if (applied_since - tick.slot).total_seconds() > _SLACK:
+        return Reason.SOAKING, "the routes came into force after this slot began"
+    return None

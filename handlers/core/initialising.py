@@ -1,0 +1,102 @@
+"""From nothing to Initialized: the primary runs the target's revision, the routes are in force, the target may go to zero."""
+
+from __future__ import annotations
+
+from handlers.core.draft import Draft
+from handlers.core.gate import gateway, primary_readiness
+from schemas.gloo import Verdict
+from schemas.status import Phase, Reason
+
+
+def begin(draft: Draft) -> Draft:
+    """The first look. Needs no revision event: the target as it is now is the first revision."""
+    seen = draft.seen
+    kind = draft.canary.spec.target_ref.kind
+    return (
+        draft.enter(Phase.INITIALIZING)
+        .run_on_primary(seen.target_revision)
+        .set(
+            canary_revision=seen.target_revision,
+            revision_since=seen.now,
+            weight_since=seen.now,
+            route_step=draft.step,
+            strategy=draft.canary.spec.analysis.strategy.value,
+            waiting_for="primary",
+        )
+        .because(Reason.INITIALIZING, f"New {kind} detected, starting initialization.")
+    )
+
+
+def go_on(draft: Draft) -> Draft:
+    """Until the first promotion the primary follows the target: a mended image replaces one that never got ready."""
+    seen, status = draft.seen, draft.status
+    if seen.target_revision != status.primary_revision:
+        followed = draft.run_on_primary(seen.target_revision).set(canary_revision=seen.target_revision)
+        text = f"{draft.primary_place} follows the new revision of {draft.target_place}: nothing is promoted yet"
+        return followed.set(waiting_for="primary").tell(Reason.FOLLOWED, text)
+    found = primary_readiness(draft.canary, seen)
+    if not found.ready:
+        return _primary_late(draft, found.stuck, found.message)
+    if not draft.canary.spec.skip_analysis:
+        if seen.answers is None and draft.canary.spec.analysis.metrics:
+            # pods became available while we looked: the providers are asked at the next wake
+            return draft.set(waiting_for="primary")
+        if seen.answers is not None and seen.answers.providers:
+            text = f"Error checking metric providers: {seen.answers.providers}"
+            return draft.hold(Reason.NO_DATA, text, waiting_for="data", alert=text, severity="error")
+    return _routes(draft)
+
+
+def _primary_late(draft: Draft, stuck: bool, message: str) -> Draft:
+    text = f"{draft.primary_place} not ready: {message}"
+    deadline = draft.canary.spec.progress_deadline_seconds
+    if stuck or draft.seen.since(draft.status.not_ready_since) > deadline:
+        alert = f"Initialization is stuck: {text}"
+        return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=alert, severity="error")
+    return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
+
+
+def _routes(draft: Draft) -> Draft:
+    """Wait for the gateway; one that has never reported anything is noted and believed after a while."""
+    seen, status = draft.seen, draft.status
+    found = gateway(draft.canary, seen)
+    if found.applied:
+        return _initialised(draft)
+    route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
+    silent = seen.route_current and seen.report is not None and seen.report.verdict is Verdict.SILENT
+    if silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
+        text = (
+            f"{route} gets no status from the gateway: no VirtualService delegates to it, or Gloo does not write "
+            f"statuses; weights are believed {seen.rules.gateway_settle:g} s after they are written"
+        )
+        noted = draft if status.gateway_silent else draft.tell(Reason.GATEWAY_SILENT, text, warn=True)
+        return _initialised(noted.set(gateway_silent=True))
+    return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)
+
+
+def _initialised(draft: Draft) -> Draft:
+    revision = draft.status.primary_revision
+    kind = draft.canary.spec.target_ref.kind
+    done = draft.enter(
+        Phase.INITIALIZED,
+        last_applied_spec=revision,
+        last_promoted_spec=revision,
+        promoted_revision=revision,
+        canary_revision=revision,
+        failed_checks=0,
+        iterations=0,
+        not_ready_since=None,
+        # the apex Service may have moved just now: connections drain from here on
+        verdict_since=draft.seen.now,
+    )
+    return (
+        done.rescale_target()
+        .go_on()
+        .tell(
+            Reason.INITIALIZED,
+            f"Initialization done! {draft.place}",
+            alert=f"New {kind} detected, initialization completed.",
+            severity="info",
+            facts=True,
+        )
+    )

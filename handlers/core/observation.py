@@ -1,0 +1,105 @@
+"""What one wake has seen. Time is a value in it; everything in it can be written down and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from pydantic import ConfigDict
+
+from schemas.base import Moment, Wire
+from schemas.canary import HookType
+from schemas.events import Change, Command, Stimulus, Tick
+from schemas.gloo import ROUTE_STEP, GatewayReport, fence_of, read_report
+from schemas.measurement import HookAnswer, Measurement
+from schemas.workload import Workload
+
+
+class Rules(Wire):
+    """The settings that decisions depend on; durations in seconds."""
+
+    drain: float = 5.0
+    gateway_settle: float = 5.0
+    min_interval: float = 10.0
+    no_data: str = "hold"
+    selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
+    no_cross_namespace_refs: bool = False
+
+
+class Answers(Wire):
+    """What hooks, metrics and providers said. ``asked`` names what was asked, answered or not."""
+
+    hooks: tuple[HookAnswer, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    providers: str = ""
+    moved: bool = False
+    asked: tuple[str, ...] = ()
+
+    def of(self, kind: HookType) -> tuple[HookAnswer, ...]:
+        return tuple(answer for answer in self.hooks if answer.type is kind)
+
+    def failed(self, kind: HookType) -> HookAnswer | None:
+        return next((answer for answer in self.of(kind) if not answer.passed), None)
+
+
+class Gateway(NamedTuple):
+    """Whether the routes that the status asks for are in force; ``refused`` with Gloo's words when they never will be."""
+
+    applied: bool
+    refused: bool = False
+    words: str = ""
+
+
+class Observation(Wire):
+    """``route``, ``target``, ``primary`` are objects as read (None: missing), all read before the Canary itself.
+
+    ``route_current``: the RouteTable is what the committed status renders. ``target_revision`` includes tracked configs.
+    """
+
+    # not frozen for cached_property; nobody assigns to it
+    model_config = ConfigDict(**{**Wire.model_config, "ignored_types": (cached_property,)})
+
+    now: Moment
+    stimulus: Tick | Change | Command
+    rules: Rules = Rules()
+    route: Mapping[str, Any] | None = None
+    route_current: bool = False
+    target: Mapping[str, Any] | None = None
+    target_revision: str = ""
+    primary: Mapping[str, Any] | None = None
+    primary_current: bool = False
+    older_twin: str = ""
+    problems: tuple[str, ...] = ()
+    answers: Answers | None = None
+
+    @property
+    def tick(self) -> Tick | None:
+        return self.stimulus if isinstance(self.stimulus, Tick) else None
+
+    @property
+    def target_workload(self) -> Workload | None:
+        return Workload(self.target) if self.target else None
+
+    @property
+    def primary_workload(self) -> Workload | None:
+        return Workload(self.primary) if self.primary else None
+
+    @property
+    def route_fence(self) -> int:
+        return fence_of(self.route, ROUTE_STEP) if self.route else 0
+
+    @property
+    def report(self) -> GatewayReport | None:
+        return read_report(self.route) if self.route else None
+
+    def since(self, moment: datetime | None) -> float:
+        """Seconds from ``moment`` until now; 0 when it never happened."""
+        return (self.now - moment).total_seconds() if moment else 0.0
+
+    def later(self, seconds: float) -> datetime:
+        return self.now + timedelta(seconds=seconds)
+
+
+__all__ = ["Answers", "Gateway", "Observation", "Rules", "Stimulus"]

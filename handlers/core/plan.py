@@ -1,0 +1,96 @@
+"""What to ask before deciding, in this order: rollback hooks, then rollout hooks, then all metrics together, gates last.
+
+Gates are asked only if everything else passed; a closed gate never keeps the rest from being asked (design section 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from handlers.core.gate import analysis_blocked, canary_blocked
+from handlers.core.observation import Observation
+from handlers.core.strategy import next_step
+from schemas.canary import Canary, HookType, Metric, Webhook
+from schemas.status import Phase
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``providers``: ask each metric provider whether it is there at all."""
+
+    rollback: tuple[Webhook, ...] = ()
+    hooks: tuple[Webhook, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+    gates: tuple[Webhook, ...] = ()
+    providers: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.rollback or self.hooks or self.metrics or self.gates or self.providers)
+
+
+def plan(canary: Canary, seen: Observation) -> Plan:
+    """Nothing for a canary that is suspended, invalid or being deleted, nor (but for providers) without a fresh tick."""
+    if canary.spec.suspend or seen.problems or canary.metadata.deletion_timestamp:
+        return Plan()
+    match canary.status.phase:
+        case Phase.INITIALIZING:
+            return Plan(providers=_providers_wanted(canary, seen))
+        case Phase.WAITING | Phase.PROGRESSING | Phase.WAITING_PROMOTION if not is_fresh(canary, seen):
+            return Plan()
+        case Phase.WAITING:
+            return Plan(gates=() if canary.status.paused else canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT))
+        case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
+            return _analysis(canary, seen)
+        case _:
+            return Plan()
+
+
+def is_fresh(canary: Canary, seen: Observation) -> bool:
+    """A tick whose slot has not been judged yet; slots only go forward."""
+    last = canary.status.last_tick
+    return seen.tick is not None and (last is None or seen.tick.slot > last)
+
+
+def _providers_wanted(canary: Canary, seen: Observation) -> bool:
+    primary = seen.primary_workload
+    return bool(
+        canary.spec.analysis.metrics and not canary.spec.skip_analysis and primary is not None and primary.available
+    )
+
+
+def _analysis(canary: Canary, seen: Observation) -> Plan:
+    analysis, status = canary.spec.analysis, canary.status
+    rollback = analysis.hooks(HookType.ROLLBACK)
+    if canary.spec.skip_analysis or status.skip_to or seen.target_revision != status.canary_revision:
+        return Plan(rollback=rollback)
+    if not status.pre_rollout_passed:
+        if canary_blocked(canary, seen):
+            return Plan(rollback=rollback)
+        gates = () if status.paused else _gates(canary)
+        return Plan(rollback=rollback, hooks=analysis.hooks(HookType.PRE_ROLLOUT), gates=gates)
+    if analysis_blocked(canary, seen):
+        return Plan(rollback=rollback)
+    return Plan(
+        rollback=rollback,
+        hooks=analysis.hooks(HookType.ROLLOUT),
+        metrics=analysis.metrics,
+        gates=() if status.paused or canary_blocked(canary, seen) else _gates(canary),
+    )
+
+
+def _gates(canary: Canary) -> tuple[Webhook, ...]:
+    """The gate before more traffic on the way up, the one before promotion at the end."""
+    analysis, status = canary.spec.analysis, canary.status
+    following = next_step(analysis, status.canary_weight, status.iterations)
+    gates: tuple[Webhook, ...] = ()
+    if status.phase is Phase.PROGRESSING and analysis.strategy == "canary":
+        gates = analysis.hooks(HookType.CONFIRM_TRAFFIC_INCREASE)
+    if (following.action == "promote" and analysis.strategy != "blue-green") or _switches_all(canary):
+        gates += analysis.hooks(HookType.CONFIRM_PROMOTION)
+    return gates
+
+
+def _switches_all(canary: Canary) -> bool:
+    """Blue/green asks once, before all users move to the canary (spec B11)."""
+    analysis, status = canary.spec.analysis, canary.status
+    return analysis.strategy == "blue-green" and status.iterations == analysis.iterations

@@ -1,0 +1,257 @@
+"""The analysis of one revision: Progressing and WaitingPromotion. Judged on ticks; interrupted by any wake."""
+
+from __future__ import annotations
+
+from handlers.core import endings, idle
+from handlers.core.draft import Draft
+from handlers.core.gate import analysis_blocked, canary_blocked, canary_readiness, primary_readiness
+from handlers.core.observation import Answers
+from handlers.core.plan import is_fresh
+from handlers.core.strategy import Next, next_step
+from handlers.core.verdict import judge, reason_of
+from schemas.canary import HookType
+from schemas.measurement import HookAnswer
+from schemas.status import Approved, CheckResult, Phase, Reason
+from schemas.workload import TARGET_STEP
+
+
+def progressing(draft: Draft) -> Draft:
+    """First what ends the analysis whatever the metrics say, then the analysis."""
+    ended = _target_gone(draft) or _other_revision(draft) or _asked_to_roll_back(draft) or _stuck(draft)
+    if ended is not None:
+        return ended
+    if draft.canary.spec.skip_analysis or draft.status.skip_to:
+        return _skip(draft)
+    if not is_fresh(draft.canary, draft.seen):
+        return draft
+    answers = draft.seen.answers
+    if answers is not None and answers.moved:
+        return draft.hold(Reason.SOAKING, "pods or routes moved while they were judged, judging again", quiet=True)
+    if not draft.status.pre_rollout_passed:
+        return _begin_analysis(draft, answers or Answers())
+    return _analyse(draft, answers or Answers())
+
+
+def _target_gone(draft: Draft) -> Draft | None:
+    target = draft.seen.target_workload
+    parked = target is not None and target.fence(TARGET_STEP) == draft.status.target_step and target.replicas == 0
+    if target is not None and not parked:
+        return None
+    what = "was scaled to zero" if parked else "is gone"
+    text = f"Rolling back {draft.place}: {draft.canary.spec.target_ref.kind} {draft.target_place} {what}"
+    return endings.roll_back(draft, Reason.TARGET_MISSING, text, alert=text)
+
+
+def _other_revision(draft: Draft) -> Draft | None:
+    """Another template, or another way of judging it: start from zero. The promoted one: nothing left to do."""
+    status, seen = draft.status, draft.seen
+    strategy = draft.canary.spec.analysis.strategy.value
+    if seen.target_revision == status.promoted_revision:
+        return endings.revert(draft)
+    if seen.target_revision != status.canary_revision:
+        text = f"New revision detected! Restarting analysis for {draft.target_place}"
+        return restart(draft).tell(Reason.NEW_REVISION, text)
+    if status.strategy and status.strategy != strategy:
+        text = f"Strategy changed from {status.strategy} to {strategy}! Restarting analysis for {draft.target_place}"
+        return restart(draft).tell(Reason.RESTARTED, text)
+    return None
+
+
+def restart(draft: Draft) -> Draft:
+    """Routes to 100/0 first, counters and clocks to zero, pre-rollout again; a pause stays."""
+    seen = draft.seen
+    again = draft.enter(
+        Phase.PROGRESSING,
+        canary_revision=seen.target_revision,
+        last_applied_spec=seen.target_revision,
+        failed_checks=0,
+        iterations=0,
+        in_a_row={},
+        pre_rollout_passed=False,
+        revision_since=seen.now,
+        not_ready_since=seen.now,
+        no_data_since=None,
+        strategy=draft.canary.spec.analysis.strategy.value,
+        skip_to="",
+        approved=None,
+    )
+    return again.weigh(0).go_on()
+
+
+def _asked_to_roll_back(draft: Draft) -> Draft | None:
+    """A rollback hook that answers 2xx; one-shot signals always count, so this comes before all judging."""
+    if draft.seen.answers is None:
+        return None
+    signal = next((hook for hook in draft.seen.answers.of(HookType.ROLLBACK) if hook.passed), None)
+    if signal is None:
+        return None
+    told = draft.tell(Reason.ROLLBACK_REQUESTED, f"Rollback check {signal.name} passed", warn=True)
+    text = f"Rolling back {draft.place} manual webhook invoked"
+    return endings.roll_back(
+        told, Reason.ROLLBACK_REQUESTED, text, alert="Rolling back manual webhook invoked", severity="warn"
+    )
+
+
+def _stuck(draft: Draft) -> Draft | None:
+    """Canary pods past their deadline end the rollout; a primary past its own does when it can still serve."""
+    canary, seen = draft.canary, draft.seen
+    found = canary_readiness(canary, seen)
+    late = seen.since(draft.status.not_ready_since) > canary.spec.progress_deadline_seconds
+    if not found.ready and (found.stuck or (late and not draft.status.pre_rollout_passed)):
+        text = f"Rolling back {draft.place} progress deadline exceeded {found.message}"
+        return endings.roll_back(
+            draft, Reason.DEADLINE_EXCEEDED, text, alert=f"Progress deadline exceeded {found.message}"
+        )
+    primary = primary_readiness(canary, seen)
+    if primary.ready or not primary.stuck:
+        return None
+    text = f"{draft.primary_place} not ready: {primary.message}"
+    workload = seen.primary_workload
+    if workload is not None and workload.available > 0:
+        return endings.roll_back(draft, Reason.DEADLINE_EXCEEDED, f"Rolling back {draft.place} {text}", alert=text)
+    return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
+
+
+def _skip(draft: Draft) -> Draft:
+    """No analysis: once the canary is ready, the revision goes to production."""
+    found = canary_readiness(draft.canary, draft.seen)
+    if not found.ready:
+        text = f"canary {draft.canary.spec.target_ref.kind.lower()} {draft.target_place} not ready: {found.message}"
+        return draft.hold(Reason.NOT_READY, text, waiting_for="target")
+    return promote(draft)
+
+
+def _begin_analysis(draft: Draft, answers: Answers) -> Draft:
+    """The first tick with ready pods: acceptance tests, then the first step at once."""
+    if blocked := canary_blocked(draft.canary, draft.seen):
+        return draft.hold(*blocked)
+    started = draft
+    if draft.status.failed_checks == 0:
+        started = started.tell(Reason.STARTED, f"Starting canary analysis for {draft.target_place}")
+    if failed := answers.failed(HookType.PRE_ROLLOUT):
+        text = f"Halt {draft.place} advancement pre-rollout check {failed.name} failed {failed.text}".rstrip()
+        return _count_failure(started, Reason.HOOK_FAILED, text)
+    for answer in answers.of(HookType.PRE_ROLLOUT):
+        started = started.tell(Reason.HOOK_PASSED, f"Pre-rollout check {answer.name} passed")
+    return _advance(started.set(pre_rollout_passed=True).go_on(), answers)
+
+
+def _analyse(draft: Draft, answers: Answers) -> Draft:
+    if blocked := analysis_blocked(draft.canary, draft.seen):
+        return _behind(draft, *blocked)
+    checks = judge(draft.canary, draft.seen, answers)
+    judged = draft.with_checks(checks)
+    counted = [check for check in checks if check.verdict == "fail"]
+    in_a_row, decisive = _in_a_row(judged, counted)
+    judged = judged.set(in_a_row=in_a_row)
+    if decisive:
+        return _count_failure(judged, reason_of(decisive), decisive.message)
+    if halting := next((check for check in checks if check.verdict != "pass"), None):
+        return _hold_without_data(judged, halting, checks)
+    judged = judged.set(no_data_since=None)
+    if blocked := canary_blocked(draft.canary, draft.seen):
+        return judged.hold(*blocked)
+    return _advance(judged.go_on(), answers)
+
+
+def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
+    """Routes that the gateway refuses for longer than the deadline end the rollout; soaking is no news."""
+    deadline = draft.canary.spec.progress_deadline_seconds
+    if reason is Reason.GATEWAY_BEHIND and draft.seen.since(draft.status.weight_since) > deadline:
+        return endings.roll_back(draft, reason, f"Rolling back {draft.place} {text}", alert=text)
+    return draft.hold(reason, text, quiet=reason is Reason.SOAKING)
+
+
+def _in_a_row(draft: Draft, failing: list[CheckResult]) -> tuple[dict[str, int], CheckResult | None]:
+    """Failures in a row by check, and the first that has failed often enough (``consecutive``) to count."""
+    wanted = {metric.name: metric.consecutive for metric in draft.canary.spec.analysis.metrics}
+    before = draft.status.in_a_row
+    in_a_row = {check.name: before.get(check.name, 0) + 1 for check in failing}
+    decisive = next((check for check in failing if in_a_row[check.name] >= wanted.get(check.name, 1)), None)
+    return in_a_row, decisive
+
+
+def _count_failure(draft: Draft, reason: Reason, text: str) -> Draft:
+    """One failed check a tick; the threshold takes effect in the tick that reaches it."""
+    failed = draft.status.failed_checks + 1
+    told = draft.set(failed_checks=failed, no_data_since=None).tell(reason, text, warn=True)
+    if failed < draft.canary.spec.analysis.failures_allowed:
+        return told.hold(reason, text, quiet=True)
+    return endings.roll_back(
+        told,
+        Reason.THRESHOLD_REACHED,
+        f"Rolling back {draft.place} failed checks threshold reached {failed}",
+        alert=f"Failed checks threshold reached {failed}: {text}",
+    )
+
+
+def _hold_without_data(draft: Draft, halting: CheckResult, checks: tuple[CheckResult, ...]) -> Draft:
+    """Empty answers roll back after one progress deadline; an unreachable provider holds without limit."""
+    empty = [
+        check for check in checks if check.verdict == "insufficient" and not check.unreachable and check.value is None
+    ]
+    if not empty or draft.status.paused:
+        return draft.set(no_data_since=None).hold(
+            reason_of(halting), halting.message, waiting_for="data", alert=halting.message, severity="warn"
+        )
+    since = draft.status.no_data_since or draft.seen.now
+    if draft.seen.since(since) > draft.canary.spec.progress_deadline_seconds:
+        text = (
+            f"Rolling back {draft.place} no data for {draft.canary.spec.progress_deadline_seconds}s: {empty[0].message}"
+        )
+        return endings.roll_back(draft, Reason.NO_DATA, text, alert=text)
+    return draft.set(no_data_since=since).hold(Reason.NO_DATA, halting.message, waiting_for="data")
+
+
+def _advance(draft: Draft, answers: Answers) -> Draft:
+    """Everything passed; only people and gates can still hold it."""
+    if draft.status.paused:
+        by = draft.status.paused.by or "somebody"
+        return draft.hold(Reason.GATE_CLOSED, f"Halt {draft.place} advancement paused by {by}", waiting_for="gate")
+    for kind, phase in (
+        (HookType.CONFIRM_TRAFFIC_INCREASE, Phase.PROGRESSING),
+        (HookType.CONFIRM_PROMOTION, Phase.WAITING_PROMOTION),
+    ):
+        approved = draft.status.approved == Approved(gate=kind.value, revision=draft.status.canary_revision)
+        if (closed := answers.failed(kind)) and not approved:
+            return _closed(draft.enter(phase), kind, closed)
+        for answer in answers.of(kind):
+            draft = draft.tell(Reason.HOOK_PASSED, f"{kind.value.capitalize()} check {answer.name} passed")
+    analysis = draft.canary.spec.analysis
+    return _take(draft.set(approved=None), next_step(analysis, draft.status.canary_weight, draft.status.iterations))
+
+
+def _closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
+    what, alert = {
+        HookType.CONFIRM_TRAFFIC_INCREASE: ("traffic increase", "Canary traffic increase is waiting for approval."),
+        HookType.CONFIRM_PROMOTION: ("promotion", "Canary promotion is waiting for approval."),
+    }[kind]
+    muted = any(hook.name == closed.name and hook.mute_alert for hook in draft.canary.spec.analysis.webhooks)
+    return draft.hold(
+        Reason.GATE_CLOSED,
+        f"Halt {draft.place} advancement waiting for {what} approval {closed.name}",
+        waiting_for="gate",
+        alert=alert,
+        severity=None if muted else "warn",
+    )
+
+
+def _take(draft: Draft, following: Next) -> Draft:
+    if following.action == "promote":
+        return promote(draft)
+    # a step is always taken from Progressing: blue/green comes back from its gate here
+    moved = draft.enter(Phase.PROGRESSING).weigh(following.weight, iterations=following.iterations)
+    text = following.message
+    if text.startswith("canary "):
+        text = f"Advance {draft.place} {text}"
+    return moved.go_on().tell(Reason.STEP_TAKEN, text)
+
+
+def promote(draft: Draft) -> Draft:
+    """Copy the analysed revision to the primary: its snapshot, never the live target."""
+    promoted = draft.enter(Phase.PROMOTING, returning=None, approved=None).run_on_primary(draft.status.canary_revision)
+    text = f"Copying {draft.target_place} template spec to {draft.primary_place}"
+    return promoted.set(waiting_for="primary").go_on().tell(Reason.PROMOTING, text)
+
+
+__all__ = ["idle", "progressing", "promote", "restart"]

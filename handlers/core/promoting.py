@@ -1,0 +1,87 @@
+"""The primary takes over: Promoting (it gets the analysed revision) and Finalising (traffic is back on it)."""
+
+from __future__ import annotations
+
+from handlers.core import endings
+from handlers.core.draft import Draft
+from handlers.core.gate import canary_readiness, gateway, primary_readiness
+from handlers.core.plan import is_fresh
+from schemas.status import Phase, Reason
+
+
+def promoting(draft: Draft) -> Draft:
+    """Any wake may finish what a slot began: nobody waits for the next tick once the primary is ready."""
+    if draft.status.returning:
+        return _going_back(draft)
+    if draft.seen.target_revision == draft.status.promoted_revision != draft.status.canary_revision:
+        text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
+        return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
+    found = primary_readiness(draft.canary, draft.seen)
+    if found.ready:
+        return _shift(draft)
+    text = f"{draft.primary_place} not ready: {found.message}"
+    late = draft.seen.since(draft.status.not_ready_since) > draft.canary.spec.progress_deadline_seconds
+    if not (found.stuck or late):
+        return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
+    if not canary_readiness(draft.canary, draft.seen).ready and draft.status.canary_weight:
+        return draft.hold(
+            Reason.DEADLINE_EXCEEDED,
+            f"neither side is ready: {text}",
+            waiting_for="primary",
+            alert=text,
+            severity="error",
+        )
+    message = f"Promotion of {draft.target_place} failed, primary not ready: {found.message}"
+    failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
+    alert = f"Promotion failed, primary not ready: {found.message}"
+    return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _shift(draft: Draft) -> Draft:
+    """Traffic to the primary: all at once, or by ``stepWeightPromotion`` a slot while the canary can carry the rest."""
+    status, size = draft.status, draft.canary.spec.analysis.step_weight_promotion
+    at_once = (
+        size <= 0
+        or status.canary_weight == 0
+        or draft.seen.target_revision != status.canary_revision
+        or not canary_readiness(draft.canary, draft.seen).ready
+    )
+    if at_once:
+        text = "Routing all traffic to primary"
+        return _finalise(draft.weigh(0)).tell(Reason.ROUTED_TO_PRIMARY, text)
+    behind = gateway(draft.canary, draft.seen)
+    if not is_fresh(draft.canary, draft.seen) or not behind.applied:
+        return draft.set(waiting_for="").go_on()
+    weight = max(0, status.canary_weight - size)
+    moved = draft.weigh(weight)
+    told = (_finalise(moved) if weight == 0 else moved).go_on()
+    return told.tell(Reason.STEP_TAKEN, f"Advance {draft.place} primary weight {100 - weight}")
+
+
+def _finalise(draft: Draft) -> Draft:
+    return draft.enter(Phase.FINALISING, not_ready_since=None).set(waiting_for="gateway").go_on()
+
+
+def _going_back(draft: Draft) -> Draft:
+    """Traffic leaves the canary only for a primary seen ready on the promoted revision."""
+    ending = draft.status.returning
+    assert ending is not None  # noqa: S101 - asked for by the caller
+    found = primary_readiness(draft.canary, draft.seen)
+    if not found.ready:
+        text = f"{draft.primary_place} not ready: {found.message}"
+        return draft.hold(Reason.NOT_READY, f"{ending.message}; returning: {text}", waiting_for="primary", quiet=True)
+    if ending.phase is Phase.SUCCEEDED:
+        return endings.revert(draft)
+    ended = endings.return_to_primary(draft, ending.phase)
+    closing = ended.tell(Reason.ROLLED_BACK, f"Canary failed! Scaling down {draft.place}", warn=True)
+    return closing.because(ending.reason, ending.message)
+
+
+def finalising(draft: Draft) -> Draft:
+    """All traffic is sent to the primary; over as soon as the gateway says so."""
+    found = gateway(draft.canary, draft.seen)
+    if found.applied:
+        skipped = draft.canary.spec.skip_analysis or draft.status.skip_to == "promotion"
+        return endings.succeed(draft, skipped=skipped)
+    route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
+    return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)

@@ -1,0 +1,59 @@
+"""The peer's sentences in conditions and alerts: people's filters match them (spec 1.1.6, 2.11)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.canary import Analysis, Canary, Strategy
+from schemas.status import CanaryStatus, Condition, Phase, Reason
+
+_UNKNOWN: dict[Phase, str] = {
+    Phase.NEW: "New {kind} detected, starting initialization.",
+    Phase.INITIALIZING: "New {kind} detected, starting initialization.",
+    Phase.WAITING: "Waiting for approval.",
+    Phase.WAITING_PROMOTION: "Waiting for approval.",
+    Phase.PROGRESSING: "New revision detected, progressing canary analysis.",
+    Phase.PROMOTING: "Canary analysis completed, starting primary rolling update.",
+    Phase.FINALISING: "Canary analysis completed, routing all traffic to primary.",
+    Phase.TERMINATING: "Canary deleted, restoring the {kind}.",
+    Phase.TERMINATED: "Canary deleted, {kind} restored.",
+}
+_TRUE: dict[Phase, str] = {
+    Phase.INITIALIZED: "{kind} initialization completed.",
+    Phase.SUCCEEDED: "Canary analysis completed successfully, promotion finished.",
+}
+
+
+def condition_of(phase: Phase, canary: Canary, status: CanaryStatus) -> Condition:
+    """The condition ``Promoted``, which ``kubectl wait --for=condition=promoted`` looks at."""
+    kind = canary.spec.target_ref.kind
+    value: Literal["True", "False", "Unknown"]
+    if phase is Phase.FAILED:
+        value, text = "False", _failure(status)
+    elif phase in _TRUE:
+        value, text = "True", _TRUE[phase]
+    else:
+        value, text = "Unknown", _UNKNOWN[phase]
+    return Condition(type="Promoted", status=value, reason=phase.value or "New", message=text.format(kind=kind))
+
+
+def _failure(status: CanaryStatus) -> str:
+    ending = status.returning
+    if ending and ending.reason is Reason.PROMOTION_FAILED:
+        return "Promotion failed, {kind} scaled to zero and primary returned to the last promoted revision."
+    return "Canary analysis failed, {kind} scaled to zero."
+
+
+def describe_routing(analysis: Analysis) -> str:
+    """The alert field "Traffic routing"; empty when there is nothing to say."""
+    match analysis.strategy:
+        case Strategy.AB_TESTING:
+            return "A/B Testing"
+        case Strategy.BLUE_GREEN:
+            return "Blue/Green"
+        case Strategy.CANARY if analysis.step_weight:
+            return f"Weight step: {analysis.step_weight} max: {analysis.max_weight}"
+        case Strategy.CANARY if analysis.step_weights:
+            return f"Weight steps: {','.join(map(str, analysis.step_weights))} max: {analysis.max_weight}"
+        case Strategy.CANARY:
+            return ""

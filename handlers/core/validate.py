@@ -1,0 +1,165 @@
+"""What is wrong with a Canary, in words a user can act on: the field, what it is, and the remedy.
+
+The CRD refuses most shapes before they get here; this covers what a schema cannot say, and API servers without our CRD.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+import re2
+
+from handlers.core.observation import Observation
+from handlers.core.verdict import BUILT_IN
+from schemas.canary import Canary, Metric, Strategy
+from schemas.duration import parse_duration
+from schemas.status import IDLE, Phase
+
+_INTERVAL = re.compile(r"^[0-9]+(m|s)")
+_ROLLOUT = frozenset(Phase) - IDLE - {Phase.NEW, Phase.INITIALIZING, Phase.WAITING}
+
+
+def problems(canary: Canary, seen: Observation) -> tuple[str, ...]:
+    """Empty when there is nothing wrong. A missing target is a problem only while no rollout runs (then it ends it)."""
+    if canary.problems:
+        return canary.problems
+    found = [*_service(canary), *_analysis(canary), *_match(canary), *_metrics(canary), *_webhooks(canary)]
+    found += _references(canary, seen)
+    return tuple(found)
+
+
+def _service(canary: Canary) -> Iterator[str]:
+    port = canary.spec.service.port
+    if not 0 < port < 65536:
+        yield f"spec.service.port: {port or 'missing'}; give the port of the Service, 1 to 65535"
+    kind = canary.spec.target_ref.kind
+    if kind != "Deployment":
+        yield f"spec.targetRef.kind: {kind} is not supported by this version; use a Deployment"
+
+
+def _analysis(canary: Canary) -> Iterator[str]:
+    analysis = canary.spec.analysis
+    if analysis.interval:
+        yield from _interval("spec.analysis.interval", analysis.interval)
+    if canary.spec.skip_analysis:
+        return
+    if analysis.mirror:
+        yield "spec.analysis.mirror: Gloo routes cannot mirror traffic; remove it or set it to false"
+    if analysis.strategy is not Strategy.CANARY:
+        return
+    if not analysis.step_weight and not analysis.step_weights:
+        yield "spec.analysis: no step is defined; set stepWeight, stepWeights or iterations"
+    if not 0 <= analysis.step_weight <= 100:
+        yield f"spec.analysis.stepWeight: {analysis.step_weight} is no percentage; use 1 to 100"
+    if analysis.step_weight:
+        return
+    if any(not 0 < weight <= 100 for weight in analysis.step_weights):
+        yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must be percentages from 1 to 100"
+    if any(after <= before for before, after in pairwise(analysis.step_weights)):
+        yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must rise from step to step; sort them"
+
+
+def _interval(field: str, text: str) -> Iterator[str]:
+    try:
+        readable = bool(_INTERVAL.match(text)) and parse_duration(text) > 0
+    except ValueError:
+        readable = False
+    if not readable:
+        yield f"{field}: {text!r} is not a duration in minutes or seconds; write it as 30s, 1m or 90m"
+
+
+def _match(canary: Canary) -> Iterator[str]:
+    for number, match in enumerate(canary.spec.analysis.match):
+        for name, wanted in match.headers.items():
+            field = f"spec.analysis.match[{number}].headers.{name}"
+            if sum(value is not None for value in (wanted.exact, wanted.prefix, wanted.suffix, wanted.regex)) != 1:
+                yield f"{field}: give exactly one of exact, prefix, suffix and regex"
+            elif wanted.regex is not None and (wrong := regex_problem(wanted.regex)):
+                yield f"{field}.regex: {wanted.regex!r} is refused by RE2, which the gateway uses: {wrong}"
+
+
+def regex_problem(pattern: str) -> str:
+    """RE2's own words, empty when it compiles: an invalid one would freeze every route of the gateway (spec B28)."""
+    try:
+        options = re2.Options()
+        options.log_errors = False
+        re2.compile(pattern, options)
+    except re2.error as error:
+        first = error.args[0] if error.args else "invalid"
+        return first.decode() if isinstance(first, bytes) else str(first)
+    return ""
+
+
+def _metrics(canary: Canary) -> Iterator[str]:
+    names: set[str] = set()
+    for number, metric in enumerate(canary.spec.analysis.metrics):
+        field = f"spec.analysis.metrics[{number}]"
+        if metric.interval:
+            yield from _interval(f"{field}.interval", metric.interval)
+        if metric.name in names:
+            yield f"{field}.name: {metric.name!r} is there twice; give each metric a name of its own"
+        names.add(metric.name)
+        yield from _metric(field, metric)
+
+
+def _metric(field: str, metric: Metric) -> Iterator[str]:
+    if not metric.template_ref and not metric.query and metric.name not in BUILT_IN:
+        yield (
+            f"{field}.name: {metric.name!r} is no built-in metric; give it a query or a templateRef, "
+            f"or use {BUILT_IN[0]} or {BUILT_IN[1]}"
+        )
+    bounds = metric.threshold_range
+    if bounds and bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
+        yield f"{field}.thresholdRange: min {bounds.min:g} is above max {bounds.max:g}; no value can pass"
+
+
+def _webhooks(canary: Canary) -> Iterator[str]:
+    for number, hook in enumerate(canary.spec.analysis.webhooks):
+        field = f"spec.analysis.webhooks[{number}]"
+        try:
+            _ = hook.hook_type
+        except ValueError:
+            yield f"{field}.type: {hook.type!r} is no webhook type; use rollout, pre-rollout, confirm-promotion …"
+        if not hook.url.startswith(("http://", "https://", "nats://")):
+            yield f"{field}.url: {hook.url!r} is no address; start it with http:// or https://"
+        if hook.timeout:
+            yield from _interval(f"{field}.timeout", hook.timeout)
+
+
+def _references(canary: Canary, seen: Observation) -> Iterator[str]:
+    namespace = canary.metadata.namespace
+    if seen.older_twin:
+        yield (
+            f"spec.targetRef: {canary.target} already belongs to the older Canary {seen.older_twin}; "
+            "point this one at another target or delete one of the two"
+        )
+    target = seen.target_workload
+    kind = canary.spec.target_ref.kind
+    if target is None:
+        if canary.status.phase not in _ROLLOUT:
+            yield f"spec.targetRef: {kind} {canary.target}.{namespace} not found; create it or mend the name"
+    elif target.selector_label(seen.rules.selector_labels) is None:
+        keys = " ".join(seen.rules.selector_labels)
+        yield (
+            f"{kind.lower()} {canary.target}.{namespace} spec.selector.matchLabels must contain one of [{keys}]; "
+            "add one, or name yours in CANARYBUS_SELECTOR_LABELS"
+        )
+    if seen.rules.no_cross_namespace_refs:
+        yield from _cross_namespace(canary)
+
+
+def _cross_namespace(canary: Canary) -> Iterator[str]:
+    namespace, spec = canary.metadata.namespace, canary.spec
+    blocked = "cross-namespace references are blocked"
+    if spec.upstream_ref and spec.upstream_ref.namespace not in ("", namespace):
+        yield f"can't access gloo upstream {spec.upstream_ref.name}.{spec.upstream_ref.namespace}, {blocked}"
+    for metric in spec.analysis.metrics:
+        ref = metric.template_ref
+        if ref and ref.namespace not in ("", namespace):
+            yield f"can't access metric template {ref.name}.{ref.namespace}, {blocked}"
+    for alert in spec.analysis.alerts:
+        provider = alert.provider_ref
+        if provider and provider.namespace not in ("", namespace):
+            yield f"can't access alert provider {provider.name}.{provider.namespace}, {blocked}"

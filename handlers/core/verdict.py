@@ -1,0 +1,129 @@
+"""A measured value and its limits become pass, fail or insufficient, with the sentence that people will read.
+
+The texts are the peer's (spec lifecycle 2.7); that an empty answer is neither pass nor fail is ours, unless the user
+says otherwise (``noData``).
+"""
+
+from __future__ import annotations
+
+from handlers.core.observation import Answers, Observation
+from schemas.canary import Canary, HookType, Metric
+from schemas.duration import format_duration
+from schemas.measurement import HookAnswer, Measurement
+from schemas.status import CheckResult, Reason
+
+SUCCESS_RATE = "request-success-rate"
+DURATION = "request-duration"
+BUILT_IN = (SUCCESS_RATE, DURATION)
+
+
+def judge(canary: Canary, seen: Observation, answers: Answers) -> tuple[CheckResult, ...]:
+    """All checks of a tick in the order in which they decide: rollout hooks, built-in and inline metrics, templates."""
+    hooks = tuple(_judge_hook(canary, answer) for answer in answers.of(HookType.ROLLOUT))
+    measured = {item.name: item for item in answers.measurements}
+    metrics = [metric for metric in canary.spec.analysis.metrics if metric.name in measured]
+    metrics.sort(key=lambda metric: metric.template_ref is not None)
+    return hooks + tuple(judge_metric(canary, metric, measured[metric.name], seen) for metric in metrics)
+
+
+def everything_passed(checks: tuple[CheckResult, ...]) -> bool:
+    return all(check.verdict == "pass" for check in checks)
+
+
+def _judge_hook(canary: Canary, answer: HookAnswer) -> CheckResult:
+    if answer.passed:
+        return CheckResult(name=answer.name, verdict="pass")
+    text = f"Halt {canary.ref} advancement external check {answer.name} failed {answer.text}".rstrip()
+    return CheckResult(name=answer.name, verdict="fail", message=text)
+
+
+def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Observation) -> CheckResult:
+    low, high = limits(metric)
+    check = CheckResult(
+        name=metric.name,
+        verdict="pass",
+        min=low,
+        max=high,
+        value=measured.value,
+        samples=measured.samples,
+        query=measured.query,
+        endpoint=measured.endpoint,
+    )
+    if measured.outcome == "value" and measured.value is not None:
+        return _judge_value(canary, metric, check, measured.value, seen)
+    if measured.outcome != "empty":
+        # nobody can tell whether the canary is bad: hold, however long it takes
+        failing = {"verdict": "insufficient", "message": _query_failed(metric, measured), "unreachable": True}
+        return check.model_copy(update=failing)
+    policy = metric.no_data or seen.rules.no_data
+    verdict = {"hold": "insufficient", "fail": "fail", "pass": "pass"}[policy]
+    return check.model_copy(update={"verdict": verdict, "message": _no_values(canary, metric, measured)})
+
+
+def limits(metric: Metric) -> tuple[float | None, float | None]:
+    """Inclusive bounds: the range wins over ``threshold``, which is a minimum for the success rate, else a maximum."""
+    if metric.threshold_range is not None:
+        return metric.threshold_range.min, metric.threshold_range.max
+    if metric.name == SUCCESS_RATE and metric.template_ref is None:
+        return metric.threshold, None
+    return None, metric.threshold
+
+
+def _judge_value(canary: Canary, metric: Metric, check: CheckResult, value: float, seen: Observation) -> CheckResult:
+    if wait := _foreign_traffic(canary, metric, seen):
+        text = f"the window of {metric.name} still reaches into another revision's traffic, {wait:.0f} s to go"
+        return check.model_copy(update={"verdict": "insufficient", "message": f"Halt {canary.ref} advancement {text}"})
+    if check.min is not None and value < check.min:
+        return check.model_copy(
+            update={"verdict": "fail", "message": _out_of_range(canary, metric, value, "<", check.min)}
+        )
+    if check.max is not None and value > check.max:
+        return check.model_copy(
+            update={"verdict": "fail", "message": _out_of_range(canary, metric, value, ">", check.max)}
+        )
+    return check
+
+
+def _foreign_traffic(canary: Canary, metric: Metric, seen: Observation) -> float:
+    """Seconds until the metric's window holds this revision's traffic alone (errors of the last rollout are not ours)."""
+    if canary.status.traffic_until is None:
+        return 0.0
+    return max(0.0, metric.window - seen.since(canary.status.traffic_until))
+
+
+def _out_of_range(canary: Canary, metric: Metric, value: float, sign: str, limit: float) -> str:
+    start = f"Halt {canary.ref} advancement"
+    if metric.template_ref is None and metric.name == SUCCESS_RATE:
+        return f"{start} success rate {value:.2f}% {sign} {limit:g}%"
+    if metric.template_ref is None and metric.name == DURATION:
+        # the histogram is in milliseconds and the peer shows whole ones
+        shown, bound = format_duration(int(value) / 1000), format_duration(int(limit) / 1000)
+        return f"{start} request duration {shown} {sign} {bound}"
+    return f"{start} {metric.name} {value:.2f} {sign} {limit:g}"
+
+
+def _no_values(canary: Canary, metric: Metric, measured: Measurement) -> str:
+    if metric.template_ref is not None:
+        return (
+            f"Halt advancement no values found for custom metric: {metric.name}: {measured.detail or 'no values found'}"
+        )
+    if metric.name in BUILT_IN:
+        place = f"{canary.target}.{canary.metadata.namespace}"
+        provider = canary.spec.provider or "gloo"
+        end = f": {measured.detail}" if measured.detail else ": no values found"
+        return (
+            f"Halt advancement no values found for {provider} metric {metric.name} "
+            f"probably {place} is not receiving traffic{end}"
+        )
+    return f"Halt advancement no values found for metric: {metric.name}"
+
+
+def _query_failed(metric: Metric, measured: Measurement) -> str:
+    if metric.template_ref is not None:
+        return f"Metric query failed for {metric.name}: {measured.detail}"
+    where = "" if metric.name in BUILT_IN else f" for {metric.name}"
+    return f"Prometheus query failed{where}: {measured.detail}"
+
+
+def reason_of(check: CheckResult) -> Reason:
+    return Reason.CHECK_FAILED if check.verdict == "fail" else Reason.NO_DATA

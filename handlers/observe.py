@@ -1,0 +1,160 @@
+"""The only reads of a wake: RouteTable, target and primary first, then the Canary whose status they are judged by."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from handlers.adapters.errors import NotFound
+from handlers.adapters.kube import Kube, Object
+from handlers.core import validate
+from handlers.core.desired import route_table_is_current
+from handlers.core.observation import Observation, Rules
+from schemas.canary import Canary, Ref
+from schemas.events import Stimulus
+from schemas.resources import CANARY, ROUTE_TABLE, TARGETS
+from schemas.settings import Settings
+from schemas.status import Phase
+from schemas.workload import Workload
+
+Clock = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    return datetime.now(UTC)
+
+
+class Names(NamedTuple):
+    """Where a Canary's objects are: all that must be known before they can be read."""
+
+    kind: str
+    target: str
+    primary: str
+    service: str
+
+    @classmethod
+    def of(cls, canary: Canary) -> Names:
+        return cls(canary.spec.target_ref.kind, canary.target, canary.primary, canary.service)
+
+
+class Sight(NamedTuple):
+    """A Canary as it is now, its object, and what was seen before it."""
+
+    canary: Canary
+    item: Object
+    seen: Observation
+
+
+class Observer:
+    """Reads; keeps nothing but the names of objects, which are checked against the Canary each time."""
+
+    def __init__(self, kube: Kube, settings: Settings, clock: Clock = wall_clock) -> None:
+        self._kube = kube
+        self._clock = clock
+        self._names: dict[Ref, Names] = {}
+        self._rules = Rules(
+            drain=settings.drain,
+            gateway_settle=settings.gateway_settle,
+            min_interval=settings.min_interval,
+            no_data=settings.no_data,
+            selector_labels=settings.selector_labels,
+            no_cross_namespace_refs=settings.no_cross_namespace_refs,
+        )
+
+    async def look(self, ref: Ref, stimulus: Stimulus) -> Sight | None:
+        """None when there is no such Canary."""
+        names = self._names.get(ref)
+        if names is None:
+            item = await self._canary(ref)
+            if item is None:
+                return None
+            names = Names.of(Canary.from_object(item))
+        while True:
+            route, target, primary = await self._objects(ref, names)
+            item = await self._canary(ref)
+            if item is None:
+                self._names.pop(ref, None)
+                return None
+            canary = Canary.from_object(item)
+            if Names.of(canary) == names:
+                self._names[ref] = names
+                return Sight(canary, item, await self._observation(canary, stimulus, route, target, primary))
+            # somebody edited the spec: what was read belongs to other names
+            names = Names.of(canary)
+
+    async def _canary(self, ref: Ref) -> Object | None:
+        return await self._kube.find(CANARY, ref.namespace, ref.name)
+
+    async def _objects(self, ref: Ref, names: Names) -> tuple[Object | None, Object | None, Object | None]:
+        workload = TARGETS.get(names.kind)
+        if workload is None or not names.target:
+            return None, None, None
+        return await asyncio.gather(
+            self._kube.find(ROUTE_TABLE, ref.namespace, names.service),
+            self._kube.find(workload, ref.namespace, names.target),
+            self._kube.find(workload, ref.namespace, names.primary),
+        )
+
+    async def _observation(
+        self, canary: Canary, stimulus: Stimulus, route: Object | None, target: Object | None, primary: Object | None
+    ) -> Observation:
+        status = canary.status
+        workload, own = Workload(target) if target else None, Workload(primary) if primary else None
+        twin = await self._older_twin(canary) if status.phase is Phase.NEW or status.invalid else ""
+        seen = Observation(
+            now=self._clock(),
+            stimulus=stimulus,
+            rules=self._rules,
+            route=_trimmed(route),
+            route_current=route is not None and route_table_is_current(canary, status, route),
+            target=_trimmed(target),
+            target_revision=workload.revision() if workload else "",
+            primary=_trimmed(primary),
+            primary_current=own is not None and own.runs(status.primary_revision),
+            older_twin=twin,
+        )
+        return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+
+    async def _older_twin(self, canary: Canary) -> str:
+        """Another Canary of ours on the same target that was there first; the younger one stands back."""
+        found, _ = await self._kube.list(CANARY, canary.metadata.namespace)
+        mine = (canary.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), canary.metadata.name)
+        for item in found:
+            other = Canary.from_object(item)
+            theirs = (other.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), other.metadata.name)
+            same = (other.target, other.spec.target_ref.kind) == (canary.target, canary.spec.target_ref.kind)
+            if same and other.metadata.uid != canary.metadata.uid and theirs < mine:
+                return str(other.ref)
+        return ""
+
+    async def moved(self, sight: Sight) -> bool:
+        """Whether target or routes are not what they were: a verdict over hooks that took long would be about others."""
+        canary, seen = sight.canary, sight.seen
+        try:
+            route, target = await asyncio.gather(
+                self._kube.get(ROUTE_TABLE, canary.ref.namespace, canary.service),
+                self._kube.get(TARGETS[canary.spec.target_ref.kind], canary.ref.namespace, canary.target),
+            )
+        except NotFound:
+            return True
+        return (
+            Workload(target).revision() != seen.target_revision
+            or not route_table_is_current(canary, canary.status, route)
+            or seen.route is None
+            or _fences(route) != _fences(seen.route)
+            or _fences(target) != _fences(seen.target or {})
+        )
+
+
+def _fences(item: Any) -> dict[str, str]:
+    annotations = (item.get("metadata") or {}).get("annotations") or {}
+    return {key: value for key, value in annotations.items() if key.startswith("canarybus.dev/")}
+
+
+def _trimmed(item: Object | None) -> Object | None:
+    """Without managedFields, which are long and say nothing here."""
+    if item is not None:
+        item["metadata"].pop("managedFields", None)
+    return item

@@ -1,0 +1,174 @@
+"""RouteTable, upstreams and Services: made, kept, guarded by the fence (design section 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.kube import Kube, Object
+from handlers.core import desired
+from handlers.core.gate import primary_readiness
+from handlers.core.observation import Observation
+from schemas.canary import Canary
+from schemas.gloo import ROUTE_STEP
+from schemas.resources import ROUTE_TABLE, SERVICE, UPSTREAM, Resource
+from schemas.settings import Settings
+from schemas.status import Phase
+from schemas.workload import TARGET_STEP, Workload
+
+
+_SERVICE_FIELDS = ("ports", "selector")
+
+
+class Router:
+    """Writes only what differs. Conflicts are raised: the caller reads again and renders again."""
+
+    def __init__(self, kube: Kube, settings: Settings) -> None:
+        self._kube = kube
+        self._keys = settings.selector_labels
+
+    async def apply(self, canary: Canary, seen: Observation, *, everything: bool) -> None:
+        """``canary`` carries the committed status. ``everything``: Services and upstreams are compared as well.
+
+        Raises Conflict when an object has moved on since it was read.
+        """
+        target = seen.target_workload
+        # until the primary can serve, what exists already (an adopted Service, a user's RouteTable) is left alone
+        untouched = canary.status.phase is Phase.INITIALIZING and not primary_readiness(canary, seen).ready
+        if seen.problems:
+            await self._return_broken(canary, seen)
+            return
+        if target is not None and (everything or seen.route is None):
+            await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
+        elif target is not None and _apex_due(canary, target):
+            apex = desired.services(canary, target, self._keys)["apex"]
+            await self._ensure(SERVICE, apex, _SERVICE_FIELDS)
+        if seen.route is None:
+            await self._create(canary)
+        elif not untouched:
+            await self._patch(canary, seen)
+
+    async def _neighbours(self, canary: Canary, target: Workload, *, new: bool, untouched: bool) -> None:
+        services = desired.services(canary, target, self._keys)
+        selectors = desired.selectors(target, self._keys)
+        source = await self._source(canary)
+        work = [
+            self._ensure(SERVICE, body, _SERVICE_FIELDS, new=new, keep=untouched and role == "apex")
+            for role, body in services.items()
+        ]
+        for role, selector in selectors.items():
+            body = desired.upstream(canary, role, selector, source)
+            work.append(self._ensure(UPSTREAM, body, ("kube", *desired.COPIED_UPSTREAM_FIELDS), new=new))
+        await asyncio.gather(*work)
+
+    async def _source(self, canary: Canary) -> Object | None:
+        ref = canary.spec.upstream_ref
+        if ref is None:
+            return None
+        return await self._kube.get(UPSTREAM, ref.namespace or canary.metadata.namespace, ref.name)
+
+    async def _ensure(
+        self, resource: Resource, body: Object, fields: tuple[str, ...], *, new: bool = False, keep: bool = False
+    ) -> None:
+        """Create what is missing; what is there gets our fields only, guarded by the version that was compared.
+
+        ``new``: probably missing, so creating is tried first. ``keep``: what is there is somebody's and stays so.
+        """
+        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
+        existing = None if new else await self._kube.find(resource, namespace, name)
+        if existing is None:
+            try:
+                await self._kube.create(resource, body)
+            except AlreadyExists:
+                existing = await self._kube.get(resource, namespace, name)
+        if existing is not None and not keep and (patch := _difference(existing, body, fields)):
+            await self._kube.patch(resource, namespace, name, patch)
+
+    async def _create(self, canary: Canary) -> None:
+        """Creating has no guard: made with 100/0 and the current fence; the weight is patched at the next look."""
+        harmless = canary.status.model_copy(update={"canary_weight": 0})
+        try:
+            await self._kube.create(ROUTE_TABLE, desired.route_table(canary, harmless))
+        except AlreadyExists:
+            return
+
+    async def _patch(self, canary: Canary, seen: Observation) -> None:
+        route, status = seen.route, canary.status
+        assert route is not None  # noqa: S101 - the caller has looked
+        current = desired.route_table_is_current(canary, status, route)
+        if current and seen.route_fence == status.route_step:
+            return
+        if status.route_step < seen.route_fence <= status.step:
+            # a later step has written already: this status is an old one
+            return
+        wanted = desired.route_table(canary, status, route)
+        await self._write(canary, route, wanted["spec"]["routes"], wanted["metadata"])
+
+    async def _write(
+        self, canary: Canary, route: Mapping[str, Any], routes: list[Object], metadata: Mapping[str, Any]
+    ) -> None:
+        """The cleared status makes the gateway report again: its next verdict is about these routes."""
+        marks = {"annotations": metadata["annotations"], "labels": metadata.get("labels") or {}}
+        patch = {
+            "metadata": {"resourceVersion": route["metadata"]["resourceVersion"], **marks},
+            "spec": {"routes": routes},
+            "status": None,
+        }
+        await self._kube.patch(ROUTE_TABLE, canary.metadata.namespace, canary.service, patch)
+
+    async def _return_broken(self, canary: Canary, seen: Observation) -> None:
+        """An invalid Canary's routes are left as they are, until its rollout is ended for it."""
+        status = canary.status
+        if seen.route is None or seen.route_fence >= status.route_step or status.canary_weight:
+            return
+        routes = desired.routes_back((seen.route.get("spec") or {}).get("routes") or ())
+        await self._write(canary, seen.route, routes, {"annotations": {ROUTE_STEP: str(status.route_step)}})
+
+
+def _apex_due(canary: Canary, target: Workload) -> bool:
+    """After initialisation the apex Service is sent to the primary before the target is parked."""
+    status = canary.status
+    return status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
+
+
+def _difference(existing: Mapping[str, Any], wanted: Mapping[str, Any], fields: tuple[str, ...]) -> Object | None:
+    """A merge patch of the fields that differ, or None. Ports keep what the API server added to them (nodePort)."""
+    have, want = existing.get("spec") or {}, wanted["spec"]
+    spec: Object = {}
+    for field in fields:
+        if field == "ports":
+            if [_port(item) for item in have.get("ports") or ()] != [_port(item) for item in want["ports"]]:
+                spec["ports"] = want["ports"]
+        elif have.get(field) != want.get(field):
+            spec[field] = _replacing(have.get(field), want.get(field))
+    metadata = _metadata_difference(existing["metadata"], wanted["metadata"])
+    if not spec and not metadata:
+        return None
+    guard = {"resourceVersion": existing["metadata"]["resourceVersion"]}
+    return {"metadata": {**guard, **metadata}, **({"spec": spec} if spec else {})}
+
+
+def _port(port: Mapping[str, Any]) -> tuple[Any, ...]:
+    return port.get("name"), port["port"], port.get("targetPort"), port.get("protocol", "TCP"), port.get("appProtocol")
+
+
+def _replacing(have: Any, want: Any) -> Any:
+    """A merge patch adds keys; those that are gone have to be named."""
+    if isinstance(have, Mapping) and isinstance(want, Mapping):
+        return {**{key: None for key in have if key not in want}, **want}
+    return want
+
+
+def _metadata_difference(have: Mapping[str, Any], want: Mapping[str, Any]) -> Object:
+    """Only of objects that are ours: an adopted one keeps its labels and its owner."""
+    owners = {item.get("uid") for item in have.get("ownerReferences") or ()}
+    if not owners & {item["uid"] for item in want.get("ownerReferences") or ()}:
+        return {}
+    changed = {}
+    for field in ("labels", "annotations"):
+        wanted = want.get(field) or {}
+        if any((have.get(field) or {}).get(key) != value for key, value in wanted.items()):
+            changed[field] = wanted
+    return changed
