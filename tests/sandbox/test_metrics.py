@@ -31,7 +31,7 @@ def relabelled(target: str, labels: dict[str, str], rules: list[dict[str, Any]])
     found = {**labels, "__address__": target}
     for rule in rules:
         action = rule.get("action", "replace")
-        pattern = re.compile(rule["regex"], re.DOTALL)
+        pattern = re.compile(rule.get("regex", "(.*)"), re.DOTALL)
         if action == "labelmap":
             found |= {match[1]: value for key, value in found.items() if (match := pattern.fullmatch(key))}
             continue
