@@ -46,7 +46,7 @@ class Mirror:
         return self._objects[resource]
 
     def put(self, resource: Resource, item: Object) -> None:
-        """Take over the answer to an own write, ahead of its event."""
+        """Take over the answer to an own write, ahead of its event; not of an object that is gone by now."""
         known = self._objects[resource].get(ref_of(item))
         if known is not None and _version(known) < _version(item):
             self._objects[resource][ref_of(item)] = item

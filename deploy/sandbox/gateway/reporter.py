@@ -79,6 +79,11 @@ class Reporter:
                 self._tasks[key] = task
                 task.add_done_callback(lambda _, key=key: self._tasks.pop(key))  # type: ignore[misc]
 
+    async def settled(self) -> None:
+        """Returns when nothing is left to write."""
+        while self._tasks:
+            await asyncio.wait(self._tasks.values())
+
     async def close(self) -> None:
         tasks = list(self._tasks.values())
         for task in tasks:

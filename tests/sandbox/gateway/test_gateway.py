@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from deploy.sandbox.gateway.reporter import Pace, Reporter
+from deploy.sandbox.gateway.snapshot import Report
+from deploy.sandbox.mirror import Mirror, ref_of
 from deploy.sandbox.network import free_port
 from handlers.adapters.errors import Conflict
 from schemas.resources import ENDPOINT_SLICE, ROUTE_TABLE, UPSTREAM, VIRTUAL_SERVICE
@@ -64,19 +67,33 @@ async def test_a_change_that_clears_the_status_is_pending_before_it_is_accepted(
 
 
 async def test_the_verdict_after_a_cleared_status_is_one_on_the_spec_that_came_with_it(world: World) -> None:
-    """The second change comes while the verdict on the first is on its way."""
+    """The second change comes while the verdict on the first is on its way, and is translated after it was due."""
     await world.delegate()
     await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
-    async with world.gateway(delay=(0.3, 0.3)) as asking:
+    async with world.gateway(batch=0.6, delay=(0.1, 0.1)) as asking:
         await world.verdict()
-        for _ in range(3):
-            await world.patch_routes(weighted(50, 50))
-            await world.until(ROUTE_TABLE, "podinfo", lambda item: bool(told(item)))
-            await world.patch_routes(weighted(0, 0))
-            assert (await world.verdict())["state"] == "Rejected"
-            await world.patch_routes(weighted(0, 100))
-            assert await world.verdict() == ACCEPTED
-            assert await asking.get(host=world.host) == (200, "canary")
+        await world.patch_routes(weighted(50, 50))
+        await world.until(ROUTE_TABLE, "podinfo", lambda item: bool(told(item)))
+        await world.patch_routes(weighted(0, 0))
+        assert (await world.verdict())["state"] == "Rejected"
+        await world.patch_routes(weighted(0, 100))
+        assert await world.verdict() == ACCEPTED
+        assert await asking.get(host=world.host) == (200, "canary")
+
+
+async def test_a_verdict_on_an_old_read_is_not_written(world: World) -> None:
+    """The reporter has not heard yet that the routes have changed."""
+    await world.delegate()
+    old = await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    mirror = Mirror(world.kube, [ROUTE_TABLE])
+    following = asyncio.create_task(mirror.run())
+    await mirror.listed()
+    following.cancel()
+    new = await world.patch_routes(weighted(0, 100))
+    reporter = Reporter(world.kube, mirror, namespace="gloo-system", proxy_name="gateway-proxy", pace=Pace(0, 0))
+    reporter.consider({(ROUTE_TABLE, ref_of(old)): Report(spec=old["spec"])})
+    await reporter.settled()
+    assert await world.get(ROUTE_TABLE, "podinfo") == new
 
 
 async def test_a_route_without_weight_is_rejected_and_the_old_one_goes_on(world: World) -> None:
