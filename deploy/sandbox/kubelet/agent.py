@@ -8,7 +8,7 @@ from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.node import keep_alive, register
 from deploy.sandbox.kubelet.runner import PodRunner, Surroundings
 from deploy.sandbox.metrics import write_targets
-from handlers.adapters.errors import AdapterError, PermanentError, TransientError
+from handlers.adapters.errors import AdapterError, Conflict, NotFound, TransientError
 from handlers.adapters.kube import Object
 from schemas.resources import POD, Resource
 
@@ -105,7 +105,7 @@ class Kubelet:
         write_targets(self._around.state / TARGETS, [(runner.pod, runner.address) for runner in self._runners.values()])
 
     async def _bind(self, pod: Object) -> None:
-        """Refused when somebody else was quicker or the pod is gone: both are told by the watch."""
+        """Refused when somebody else was quicker or the pod is gone: the watch tells. Other failures list again."""
         metadata = pod["metadata"]
         binding = Resource("", "v1", f"{POD.plural}/{metadata['name']}/binding", "Binding")
         body: Object = {
@@ -114,7 +114,7 @@ class Kubelet:
         }
         try:
             await self._around.kube.create(binding, body)
-        except (PermanentError, TransientError) as error:
+        except (Conflict, NotFound) as error:
             print(f"binding {metadata['namespace']}/{metadata['name']}: {error}", flush=True)
 
 
