@@ -69,8 +69,8 @@ class TargetRef(ObjectRef):
 
 
 class ScalerReplicas(Wire):
-    min_replicas: int | None = Field(None, ge=1)
-    max_replicas: int | None = Field(None, ge=1)
+    min_replicas: int | None = Field(default=None, ge=1)
+    max_replicas: int | None = Field(default=None, ge=1)
 
 
 class AutoscalerRef(ObjectRef):
@@ -156,7 +156,7 @@ class Metric(Wire):
     template_ref: NamespacedRef | None = None
     template_variables: dict[str, str] = {}
     no_data: NoData | None = None
-    consecutive: int = Field(1, ge=1)
+    consecutive: int = Field(default=1, ge=1)
 
     @property
     def window(self) -> float:
@@ -186,7 +186,7 @@ class Webhook(Wire):
     timeout: str = ""
     retries: Whole = 0
     mute_alert: bool = False
-    disable_tls: bool = Field(False, alias="disableTLS")
+    disable_tls: bool = Field(default=False, alias="disableTLS")
     metadata: dict[str, str] = {}
 
     @property

@@ -27,44 +27,52 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="CANARYBUS_", frozen=True, env_ignore_empty=True)
 
-    nats_url: Words = Field(("nats://127.0.0.1:4222",), description="servers of the bus, comma-separated")
-    nats_creds: str = Field("", description="path of a NATS credentials file")
-    nats_nkey_seed: str = Field("", description="path of a NATS nkey seed file")
-    nats_ca: str = Field("", description="path of the CA certificate of the bus")
-    nats_cert: str = Field("", description="path of the client certificate for the bus")
-    nats_key: str = Field("", description="path of the client key for the bus")
-    nats_replicas: int = Field(1, ge=1, le=5, description="copies of each stream; 3 in production")
+    nats_url: Words = Field(default=("nats://127.0.0.1:4222",), description="servers of the bus, comma-separated")
+    nats_creds: str = Field(default="", description="path of a NATS credentials file")
+    nats_nkey_seed: str = Field(default="", description="path of a NATS nkey seed file")
+    nats_ca: str = Field(default="", description="path of the CA certificate of the bus")
+    nats_cert: str = Field(default="", description="path of the client certificate for the bus")
+    nats_key: str = Field(default="", description="path of the client key for the bus")
+    nats_replicas: int = Field(default=1, ge=1, le=5, description="copies of each stream; 3 in production")
     metrics_server: str = Field(
-        "http://prometheus:9090", description="Prometheus for built-in checks and inline queries"
+        default="http://prometheus:9090", description="Prometheus for built-in checks and inline queries"
     )
-    namespaces: Words = Field((), description="namespaces to work in, comma-separated; empty: all")
+    namespaces: Words = Field(default=(), description="namespaces to work in, comma-separated; empty: all")
     handlers: Words = Field(
-        (), description="which handlers run here (analysis, bootstrap, command, notify); empty: all"
+        default=(), description="which handlers run here (analysis, bootstrap, command, notify); empty: all"
     )
-    cluster_name: str = Field("", description="named in alerts")
+    cluster_name: str = Field(default="", description="named in alerts")
     selector_labels: Words = Field(
-        ("app", "name", "app.kubernetes.io/name"), description="label keys that may select pods"
+        default=("app", "name", "app.kubernetes.io/name"), description="label keys that may select pods"
     )
-    include_label_prefix: Words = Field((), description="label and annotation prefixes copied to generated objects")
-    provider: str = Field("gloo", description="provider of Canaries that name none")
-    resync: Seconds = Field(600.0, description="how often an idle Canary is looked at all the same")
-    drain: Seconds = Field(5.0, description="wait between routes that no longer name the canary and scaling it to zero")
-    gateway_settle: Seconds = Field(5.0, description="wait after a route change when the gateway never reports")
-    revision_history: int = Field(3, ge=1, description="promoted revisions kept for rollback")
-    config_tracking: bool = Field(True, description="ConfigMaps and Secrets are part of a revision")
-    no_cross_namespace_refs: bool = Field(False, description="refuse templates, alert providers, upstreams elsewhere")
-    event_webhook: str = Field("", description="URL that gets every event")
+    include_label_prefix: Words = Field(
+        default=(), description="label and annotation prefixes copied to generated objects"
+    )
+    provider: str = Field(default="gloo", description="provider of Canaries that name none")
+    resync: Seconds = Field(default=600.0, description="how often an idle Canary is looked at all the same")
+    drain: Seconds = Field(
+        default=5.0, description="wait between routes that no longer name the canary and scaling it to zero"
+    )
+    gateway_settle: Seconds = Field(default=5.0, description="wait after a route change when the gateway never reports")
+    revision_history: int = Field(default=3, ge=1, description="promoted revisions kept for rollback")
+    config_tracking: bool = Field(default=True, description="ConfigMaps and Secrets are part of a revision")
+    no_cross_namespace_refs: bool = Field(
+        default=False, description="refuse templates, alert providers, upstreams elsewhere"
+    )
+    event_webhook: str = Field(default="", description="URL that gets every event")
     slack_url: str = ""
-    slack_token: str = Field("", repr=False)
+    slack_token: str = Field(default="", repr=False)
     slack_channel: str = ""
     slack_user: str = "flagger"
     slack_proxy_url: str = ""
     msteams_url: str = ""
     msteams_proxy_url: str = ""
-    no_data: Literal["hold", "fail", "pass"] = Field("hold", description="what an empty answer of a metric means")
-    min_interval: Seconds = Field(10.0, description="shortest analysis interval")
-    workers: int = Field(16, ge=1, description="messages that one process works on at a time, per handler")
-    port: int = Field(8080, description="of /metrics, /healthz, /readyz; 0: any free port")
+    no_data: Literal["hold", "fail", "pass"] = Field(
+        default="hold", description="what an empty answer of a metric means"
+    )
+    min_interval: Seconds = Field(default=10.0, description="shortest analysis interval")
+    workers: int = Field(default=16, ge=1, description="messages that one process works on at a time, per handler")
+    port: int = Field(default=8080, description="of /metrics, /healthz, /readyz; 0: any free port")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "console"] = "json"
 

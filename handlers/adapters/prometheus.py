@@ -49,7 +49,7 @@ class Prometheus:
         timeout: float = _TIMEOUT,  # noqa: ASYNC109 - of the whole question, kept inside
         insecure_skip_verify: bool = False,
     ) -> Measurement:
-        """The value at this moment. ``auth`` is an Authorization header (:func:`authorization`), ``timeout`` seconds."""
+        """The value now. ``auth`` is an Authorization header (:func:`authorization`), ``timeout`` in s."""
         text = " ".join(promql.split())
         sent = [(key, value) for key, values in (headers or {}).items() for value in values]
         if auth:
