@@ -160,7 +160,7 @@ class Kube:
         items: list[Object] = []
         while True:
             page = await self._call("GET", resource.path(namespace), query=query, headers=headers)
-            items += page["items"]
+            items += page["items"] or []  # null when a metadata-only list of custom resources is empty
             if not page["metadata"].get("continue"):
                 return items, str(page["metadata"]["resourceVersion"])
             query["continue"] = page["metadata"]["continue"]
