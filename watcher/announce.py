@@ -1,0 +1,115 @@
+"""Looks at the Canaries in line and publishes what is new about them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Protocol
+
+from handlers.adapters.errors import AdapterError, TransientError
+from handlers.adapters.kube import Kube
+from schemas.events import Change, Message
+from watcher.compare import Cause
+from watcher.fleet import Fleet, Record
+from watcher.look import Look
+from watcher.metrics import WatcherMetrics
+
+SOURCE = "canarybus-watcher"
+
+_log = logging.getLogger("watcher.announce")
+_WORKERS = 8
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+
+
+class Publisher(Protocol):
+    async def publish(self, message: Message, *, source: str) -> bool: ...
+
+
+class Announcer:
+    """``lost`` is called when the bus does not take a message: a stream may be missing."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        kube: Kube,
+        bus: Publisher,
+        metrics: WatcherMetrics,
+        lost: Callable[[], None],
+        connected: asyncio.Event,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._fleet = fleet
+        self._kube = kube
+        self._bus = bus
+        self._metrics = metrics
+        self._lost = lost
+        self._connected = connected
+        self._now = now
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            for _ in range(_WORKERS):
+                workers.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            await self._connected.wait()
+            uid = await self._fleet.next()
+            record = self._fleet.records.get(uid)
+            if record is None:
+                continue
+            if record.busy:  # another worker is at it and may have read before this change
+                record.again = True
+                continue
+            record.busy = True
+            try:
+                await self._look(uid, record)
+            finally:
+                record.busy = False
+            if record.again:
+                record.again = False
+                self._fleet.enqueue(uid)
+
+    async def _look(self, uid: str, record: Record) -> None:
+        moved, record.moved = record.moved, {}
+        look = Look(self._fleet, self._kube, self._metrics, record, moved, self._now())
+        try:
+            for cause in await look.causes():
+                await self._say(record, cause)
+        except AdapterError as error:
+            record.moved = {**record.moved, **moved}
+            record.failures += 1
+            delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(record.failures, 10))
+            if isinstance(error, TransientError) and error.delay is not None:
+                delay = max(delay, error.delay)
+            if record.failures == 1:
+                fields = {"canary": str(record.watched.ref), "error": str(error)}
+                _log.warning("a change was not announced; trying again", extra=fields)
+            self._fleet.enqueue_later(uid, delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+        else:
+            record.failures = 0
+            look.remember()
+
+    async def _say(self, record: Record, cause: Cause) -> None:
+        place = (cause.reason.value, cause.object)
+        if record.said.get(place) == cause.basis:
+            return
+        await self.publish(cause.change(record.watched))
+        record.said[place] = cause.basis
+
+    async def publish(self, change: Change) -> None:
+        """Raises :class:`AdapterError` when the bus did not take it."""
+        try:
+            await self._bus.publish(change, source=SOURCE)
+        except AdapterError:
+            self._metrics.publish_errors.labels("change").inc()
+            self._lost()
+            raise
+        self._metrics.changes.labels(change.reason.value).inc()
+        self._metrics.published()
+        fields = {"canary": str(change.ref), "reason": change.reason.value, "object": change.object}
+        _log.info("change", extra=fields | {"version": change.version})

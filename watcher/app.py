@@ -1,0 +1,177 @@
+"""The watcher's parts, put together: watches -> fleet -> announcements and ticks -> bus."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import nats.errors
+from nats.aio.client import Client
+from prometheus_client import CollectorRegistry
+
+from handlers.adapters.bus import Bus, connection_options
+from handlers.adapters.kube import Kube
+from schemas.resources import (
+    CANARY,
+    CONFIG_MAP,
+    DAEMON_SET,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    ROUTE_TABLE,
+    SCALED_OBJECT,
+    SECRET,
+    SERVICE,
+    UPSTREAM,
+)
+from schemas.settings import Settings
+from watcher.announce import Announcer
+from watcher.fleet import Fleet
+from watcher.metrics import WatcherMetrics
+from watcher.provision import CHECK_EVERY, Provisioning
+from watcher.schedule import milliseconds
+from watcher.stream import Stream
+from watcher.ticker import Ticker
+
+_log = logging.getLogger("watcher")
+_CONFIGS = (CONFIG_MAP, SECRET)
+_AROUND = (
+    DEPLOYMENT,
+    DAEMON_SET,
+    SERVICE,
+    ROUTE_TABLE,
+    UPSTREAM,
+    HORIZONTAL_POD_AUTOSCALER,
+    SCALED_OBJECT,
+    *_CONFIGS,
+)
+Check = Callable[[], Awaitable[str | None]]
+
+
+class ConnectionLostError(Exception):
+    """The client of the bus has closed itself for good, which it does only when it is refused."""
+
+
+class Connection:
+    """The client of the bus. It never gives up; ``connected`` tells whether it is there just now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.client = Client()
+        self.connected = asyncio.Event()
+        self._options = connection_options(settings, "canarybus-watcher")
+        self._closed = asyncio.Event()
+        self._last_error = ""
+
+    async def run(self) -> None:
+        """Until cancelled. Raises :class:`ConnectionLostError`."""
+        await self.client.connect(
+            **self._options,
+            error_cb=self._failed,
+            disconnected_cb=self._disconnected,
+            reconnected_cb=self._reconnected,
+            closed_cb=self._was_closed,
+        )
+        await self._reconnected()
+        await self._closed.wait()
+        raise ConnectionLostError(self._last_error or "closed by the server")
+
+    async def close(self) -> None:
+        """What was published is sent before."""
+        with suppress(nats.errors.Error, OSError):
+            if self.client.is_connected:
+                await self.client.flush(timeout=1)
+        with suppress(nats.errors.Error, OSError):
+            await self.client.close()
+
+    async def check(self) -> str | None:
+        return None if self.connected.is_set() else f"not connected to NATS: {self._last_error or 'connecting'}"
+
+    async def _reconnected(self) -> None:
+        self._last_error = ""
+        self.connected.set()
+        _log.info(
+            "connected to NATS", extra={"server": str(self.client.connected_url and self.client.connected_url.netloc)}
+        )
+
+    async def _disconnected(self) -> None:
+        self.connected.clear()
+        _log.warning("disconnected from NATS")
+
+    async def _was_closed(self) -> None:
+        self.connected.clear()
+        self._closed.set()
+
+    async def _failed(self, error: Exception) -> None:
+        text = str(error) or type(error).__name__
+        if text != self._last_error:
+            _log.warning("NATS: %s", text)
+        self._last_error = text
+
+
+class Watcher:
+    """``checks`` say why it is not ready, by name. ``check_every`` in seconds: how often the streams are looked for."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        kube: Kube,
+        registry: CollectorRegistry,
+        *,
+        update_streams: bool = False,
+        check_every: float = CHECK_EVERY,
+    ) -> None:
+        self.connection = Connection(settings)
+        self.metrics = WatcherMetrics(registry)
+        self.fleet = Fleet(settings, _now)
+        self.metrics.count_phases(self.fleet.phases)
+        bus, connected = Bus(self.connection.client), self.connection.connected
+        self.provisioning = Provisioning(
+            bus,
+            settings.nats_replicas,
+            connected,
+            self.fleet.forget_what_was_said,
+            update=update_streams,
+            every=check_every,
+        )
+        self.streams = list(_streams(settings, kube, self.fleet, self.metrics))
+        self._announcer = Announcer(self.fleet, kube, bus, self.metrics, self.provisioning.hurry, connected)
+        self._ticker = Ticker(self.fleet, bus, self._announcer, self.metrics, connected, _now)
+
+    @property
+    def checks(self) -> Mapping[str, Check]:
+        return {"nats": self.connection.check, "streams": self._streams_are_there, "watches": self._all_listed}
+
+    async def run(self) -> None:
+        """Until cancelled; what is published is sent before it returns."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                parts: list[Any] = [self.connection, self.provisioning, self._announcer, self._ticker, *self.streams]
+                for part in parts:
+                    tasks.create_task(part.run(), name=type(part).__name__)
+        finally:
+            await self.connection.close()
+
+    async def _streams_are_there(self) -> str | None:
+        return self.provisioning.trouble
+
+    async def _all_listed(self) -> str | None:
+        behind = [f"{stream.place}: {stream.trouble}" for stream in self.streams if not stream.listed]
+        return "; ".join(behind) or None
+
+
+def _streams(settings: Settings, kube: Kube, fleet: Fleet, metrics: WatcherMetrics) -> list[Stream]:
+    around = [resource for resource in _AROUND if settings.config_tracking or resource not in _CONFIGS]
+    found = []
+    for namespace in settings.namespaces or (None,):
+        found.append(Stream(kube, CANARY, namespace, fleet, metrics, whole=True))
+        found += [
+            Stream(kube, resource, namespace, fleet, metrics, optional=resource is SCALED_OBJECT) for resource in around
+        ]
+    return found
+
+
+def _now() -> int:
+    return milliseconds(datetime.now(UTC))

@@ -1,0 +1,184 @@
+"""What changed: (Canary, object) -> why to look at it. Pure; reading and publishing is in :mod:`watcher.announce`.
+
+Everything is compared with the Canary's status and never with the event that made us look, so nothing that happened
+while the watcher, the bus or the API server was away is lost (design section 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from schemas.events import Change, ChangeReason
+from schemas.gloo import Verdict, read_report
+from schemas.resources import DAEMON_SET, DEPLOYMENT, SERVICE
+from schemas.revision import digest, is_our_hash, revision_hash
+from schemas.status import Phase
+from schemas.workload import Workload
+from watcher.index import Key, Role, config_key
+from watcher.watched import Watched
+
+Object = Mapping[str, Any]
+_MARK = "canarybus.dev/"
+_WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
+_COMPLETE = frozenset({Verdict.ACCEPTED, Verdict.WARNING, Verdict.REJECTED})
+
+
+class Meta(NamedTuple):
+    """An object as its metadata tells: enough to know whether it moved. ``marks`` are our annotations, hashed."""
+
+    uid: str
+    resource_version: str
+    generation: int
+    marks: str
+
+    @classmethod
+    def of(cls, item: Object) -> Meta:
+        metadata = item["metadata"]
+        version, generation = str(metadata["resourceVersion"]), int(metadata.get("generation") or 0)
+        marks = _marks(metadata)
+        return cls(str(metadata.get("uid", "")), version, generation, digest(marks) if marks else "")
+
+    @property
+    def stamp(self) -> str:
+        """Stays the same while only the status moves, for kinds that count generations; else the resource version."""
+        return str(self.generation) if self.generation else self.resource_version
+
+    def same_content(self, other: Meta) -> bool:
+        return (self.uid, self.stamp, self.marks) == (other.uid, other.stamp, other.marks)
+
+
+class Cause(NamedTuple):
+    """One reason to look. It is told once while ``basis`` stays the same; ``version`` makes the message id."""
+
+    reason: ChangeReason
+    object: str
+    version: str
+    basis: str
+
+    def change(self, canary: Watched) -> Change:
+        return Change(
+            namespace=canary.ref.namespace,
+            name=canary.ref.name,
+            uid=canary.uid,
+            reason=self.reason,
+            object=self.object,
+            version=self.version,
+        )
+
+
+def spec_cause(canary: Watched) -> Cause | None:
+    """Deleted, new, or edited since it was last acted upon."""
+    place = f"Canary/{canary.ref.name}"
+    if canary.deleting:
+        return Cause(ChangeReason.DELETED, place, str(canary.generation), "deleted") if canary.moves else None
+    if canary.generation == canary.observed_generation and canary.phase is not Phase.NEW:
+        return None
+    return Cause(
+        ChangeReason.SPEC, place, f"{canary.generation}.{canary.step}", f"{canary.generation}.{canary.phase.value}"
+    )
+
+
+def revision_of(target: Object, kind: str, configs: Mapping[str, str]) -> str:
+    """``configs`` as the status tracks them: a change of their content shows in their own versions."""
+    if kind == SERVICE.kind:
+        return revision_hash(target.get("spec") or {}, configs)
+    return Workload(target).revision(configs)
+
+
+def revision_cause(canary: Watched, target: Meta, revision: str, *, before: str | None = None) -> Cause | None:
+    """The target is another revision than the one that the status names.
+
+    ``before`` is the revision that the target was seen with earlier: a hash that is not ours says nothing by itself.
+    """
+    if canary.compared is None or revision == canary.compared:
+        return None
+    unknown = not is_our_hash(canary.compared) and canary.phase is not Phase.INITIALIZING
+    if unknown and before in (None, revision):
+        return None
+    # the step makes the id a new one when the Canary moved on without acting upon it; the basis says when it did
+    basis = f"{target.uid}.{target.stamp}.{canary.phase.value}.{canary.compared}"
+    return Cause(ChangeReason.REVISION, str(canary.target), f"{target.stamp}.{canary.step}", basis)
+
+
+def missing_cause(canary: Watched, last: Meta | None) -> Cause | None:
+    """The target is gone. Told at once when there is something to lose; an Invalid canary ticks and looks by itself."""
+    if canary.compared is None or canary.invalid or canary.phase is Phase.INITIALIZING:
+        return None
+    version = f"{last.resource_version if last else 'never'}.gone.{canary.step}"
+    return Cause(ChangeReason.REVISION, str(canary.target), version, f"gone.{canary.phase.value}")
+
+
+def config_cause(canary: Watched, key: Key, found: Meta | None, *, moved: bool) -> Cause | None:
+    """A tracked ConfigMap or Secret is not the version that the status names; ``moved``: it was seen to change."""
+    if canary.compared is None:
+        return None
+    named = {config_key(key.namespace, name): version for name, version in canary.config_versions.items()}.get(key)
+    version = found.resource_version if found else "gone"
+    if version == named or (named is None and not moved):
+        return None
+    basis = f"{version}.{canary.phase.value}.{canary.compared}"
+    return Cause(ChangeReason.REVISION, str(key), f"{version}.{canary.step}", basis)
+
+
+def ready_cause(canary: Watched, key: Key, found: Object, now: datetime) -> Cause | None:
+    """What it waits for is there, or will never be."""
+    if not _worth_waking(canary, canary.objects[key], key, found, now):
+        return None
+    version = str(found["metadata"]["resourceVersion"])
+    return Cause(ChangeReason.READY, str(key), version, version)
+
+
+def _worth_waking(canary: Watched, role: Role, key: Key, found: Object, now: datetime) -> bool:
+    if role is Role.GATEWAY:
+        return read_report(found).verdict in _COMPLETE
+    if key.kind not in _WORKLOADS:
+        return True
+    workload = Workload(found)
+    threshold = canary.primary_threshold if role is Role.PRIMARY else canary.canary_threshold
+    state = workload.readiness(threshold=threshold, deadline=canary.deadline, now=now)
+    return state.stuck or (state.ready and workload.replicas > 0)
+
+
+class Baseline(NamedTuple):
+    """Fingerprints of an object that we project: the one that was right, and the last one seen."""
+
+    right: str | None
+    last: str
+
+    @classmethod
+    def first(cls, fingerprint: str) -> Baseline:
+        return cls(fingerprint, fingerprint)
+
+
+def fingerprint(item: Object, kind: str) -> str:
+    """Of the content that we answer for: replicas belong to the scaler, the status to the controller."""
+    spec = item.get("spec") or {}
+    if kind in _WORKLOADS:
+        spec = {name: value for name, value in spec.items() if name != "replicas"}
+    return digest({"spec": spec, "marks": _marks(item["metadata"])})
+
+
+def drift(before: Baseline | None, now: str) -> tuple[bool, Baseline]:
+    """Whether an object at rest moved away from what was right, and what to compare with next time.
+
+    An object that was never read before has moved nobody knows from where: that is told, too.
+    """
+    if before is None:
+        return True, Baseline(None, now)
+    return now not in before, Baseline(before.right, now)
+
+
+def drift_cause(key: Key, version: str) -> Cause:
+    return Cause(ChangeReason.DRIFT, str(key), version, version)
+
+
+def resync_cause(canary: Watched, slot: int) -> Cause:
+    """``slot`` in milliseconds since the epoch."""
+    return Cause(ChangeReason.RESYNC, f"Canary/{canary.ref.name}", str(slot), str(slot))
+
+
+def _marks(metadata: Object) -> dict[str, str]:
+    annotations = metadata.get("annotations") or {}
+    return {name: value for name, value in annotations.items() if name.startswith(_MARK)}

@@ -1,0 +1,150 @@
+"""One look at one Canary: reads the objects whose content matters, at most once each, and compares."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from handlers.adapters.kube import Kube
+from schemas.resources import ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM, Resource
+from schemas.revision import digest
+from watcher.compare import (
+    Baseline,
+    Cause,
+    Meta,
+    config_cause,
+    drift,
+    drift_cause,
+    fingerprint,
+    missing_cause,
+    ready_cause,
+    revision_cause,
+    revision_of,
+    spec_cause,
+)
+from watcher.fleet import Fleet, Record
+from watcher.index import PROJECTED, Key, Role
+from watcher.metrics import WatcherMetrics
+
+LOOK_EVERY = 1.0
+"""Seconds between two reads of one object for one Canary; the last change is looked at when they are over."""
+
+_READABLE: dict[str, Resource] = {**TARGETS, **SCALERS, ROUTE_TABLE.kind: ROUTE_TABLE, UPSTREAM.kind: UPSTREAM}
+
+
+class Look:
+    """``moved``: the objects that moved since the last look, with what was known of them before.
+
+    What the next look compares with is written down by :meth:`remember`, when everything found was told.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        kube: Kube,
+        metrics: WatcherMetrics,
+        record: Record,
+        moved: Mapping[Key, Meta | None],
+        now: datetime,
+    ) -> None:
+        self._fleet = fleet
+        self._kube = kube
+        self._metrics = metrics
+        self._record = record
+        self._canary = record.watched
+        self._moved = moved
+        self._now = now
+        self._items: dict[Key, dict[str, Any] | None] = {}
+        self._revision = record.revision
+        self._baselines: dict[Key, Baseline | None] = {}
+
+    def remember(self) -> None:
+        self._record.revision = self._revision
+        for key, baseline in self._baselines.items():
+            if baseline is None:
+                self._record.baselines.pop(key, None)
+            else:
+                self._record.baselines[key] = baseline
+
+    async def causes(self) -> list[Cause]:
+        """Raises what :class:`Kube` raises."""
+        found = [spec_cause(self._canary), await self._target()]
+        found += [self._config(key) for key, role in self._canary.objects.items() if role is Role.CONFIG]
+        found += [await self._object(key, before) for key, before in self._moved.items()]
+        return [cause for cause in found if cause]
+
+    async def _target(self) -> Cause | None:
+        canary = self._canary
+        if canary.compared is None or canary.target.kind not in self._fleet.kinds:
+            return None
+        meta = self._fleet.known.get(canary.target)
+        if meta is None:
+            return missing_cause(canary, self._moved.get(canary.target))
+        before = self._record.revision
+        if before is None or before[0] != self._made_of(meta):
+            item = await self._read(canary.target)
+            if item is None:
+                return None
+            meta = Meta.of(item)
+            self._revision = self._made_of(meta), revision_of(item, canary.target.kind, canary.configs)
+        if self._revision is None:
+            return None
+        return revision_cause(canary, meta, self._revision[1], before=before[1] if before else None)
+
+    def _made_of(self, meta: Meta) -> str:
+        return f"{meta.uid}.{meta.stamp}.{digest(dict(self._canary.configs))}"
+
+    def _config(self, key: Key) -> Cause | None:
+        if key.kind not in self._fleet.kinds:
+            return None
+        moved = self._moved.get(key) is not None
+        return config_cause(self._canary, key, self._fleet.known.get(key), moved=moved)
+
+    async def _object(self, key: Key, before: Meta | None) -> Cause | None:
+        if key == self._canary.awaited:
+            return await self._awaited(key)
+        if self._canary.objects.get(key) in PROJECTED:
+            return await self._projected(key, before)
+        return None
+
+    async def _awaited(self, key: Key) -> Cause | None:
+        if self._too_soon(key) or (item := await self._read(key)) is None:
+            return None
+        self._baselines[key] = Baseline.first(fingerprint(item, key.kind))
+        return ready_cause(self._canary, key, item, self._now)
+
+    async def _projected(self, key: Key, before: Meta | None) -> Cause | None:
+        after = self._fleet.known.get(key)
+        if after is not None and before is not None and after.same_content(before):
+            return None
+        if not self._canary.at_rest or before is None:  # our own doing, or the first that we hear of it
+            self._baselines[key] = None
+            return None
+        if after is None:
+            self._baselines[key] = None
+            return drift_cause(key, f"{before.resource_version}.gone")
+        if self._too_soon(key) or (item := await self._read(key)) is None:
+            return None
+        foreign, self._baselines[key] = drift(self._record.baselines.get(key), fingerprint(item, key.kind))
+        return drift_cause(key, str(item["metadata"]["resourceVersion"])) if foreign else None
+
+    def _too_soon(self, key: Key) -> bool:
+        """Whether ``key`` was read within the last second; then it is looked at when that is over."""
+        elapsed = asyncio.get_running_loop().time() - self._record.looked.get(key, -LOOK_EVERY)
+        if key in self._items or elapsed >= LOOK_EVERY:
+            return False
+        self._record.moved.setdefault(key, self._moved[key])
+        self._fleet.enqueue_later(self._canary.uid, LOOK_EVERY - elapsed)
+        return True
+
+    async def _read(self, key: Key) -> dict[str, Any] | None:
+        if key not in self._items:
+            resource = _READABLE.get(key.kind)
+            if resource is None:  # a kind that we do not know: the handlers say so, the Canary is Invalid
+                return None
+            self._metrics.reads.labels(key.kind).inc()
+            self._items[key] = await self._kube.find(resource, key.namespace, key.name)
+            self._record.looked[key] = asyncio.get_running_loop().time()
+        return self._items[key]

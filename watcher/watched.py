@@ -1,0 +1,118 @@
+"""What the watcher keeps of a Canary: only what its decisions need, because it keeps it of every one there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.canary import Canary, Ref
+from schemas.status import IDLE, Phase, WaitingFor
+from watcher.index import Key, Role, dependencies
+from watcher.schedule import milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One Canary. ``interval`` and ``last_tick`` in milliseconds, ``deadline`` in seconds, thresholds in percent.
+
+    ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
+    ``projection`` are the steps at which routes, target and primary last changed by our will.
+    """
+
+    ref: Ref
+    uid: str
+    generation: int
+    observed_generation: int
+    phase: Phase
+    step: int
+    settled: bool
+    invalid: bool
+    suspended: bool
+    deleting: bool
+    interval: int
+    last_tick: int | None
+    waiting_for: WaitingFor
+    compared: str | None
+    projection: tuple[int, int, int]
+    configs: Mapping[str, str]
+    config_versions: Mapping[str, str]
+    deadline: float
+    primary_threshold: int
+    canary_threshold: int
+    target: Key
+    objects: Mapping[Key, Role]
+
+    @classmethod
+    def of(cls, canary: Canary, *, min_interval: float, config_tracking: bool = True) -> Watched:
+        """``min_interval`` in seconds: the shortest that a Canary may ask for."""
+        metadata, spec, status = canary.metadata, canary.spec, canary.status
+        objects = dependencies(canary)
+        if not config_tracking:
+            objects = {key: role for key, role in objects.items() if role is not Role.CONFIG}
+        return cls(
+            ref=canary.ref,
+            uid=metadata.uid,
+            generation=metadata.generation,
+            observed_generation=status.observed_generation,
+            phase=status.phase,
+            step=status.step,
+            settled=status.settled,
+            invalid=status.invalid,
+            suspended=spec.suspend,
+            deleting=metadata.deletion_timestamp is not None,
+            interval=max(1, round(spec.analysis.interval_seconds(min_interval) * 1000)),
+            last_tick=milliseconds(status.last_tick) if status.last_tick else None,
+            waiting_for=status.waiting_for,
+            compared=_compared(canary),
+            projection=(status.route_step, status.target_step, status.primary_step),
+            configs=status.tracked_configs if config_tracking else {},
+            config_versions=status.tracked_config_versions if config_tracking else {},
+            deadline=spec.progress_deadline_seconds,
+            primary_threshold=spec.analysis.primary_ready_threshold,
+            canary_threshold=spec.analysis.canary_ready_threshold,
+            target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
+            objects=objects,
+        )
+
+    @property
+    def moves(self) -> bool:
+        """Whether it is ticked: a rollout runs, or something is not finished (design section 2)."""
+        if self.deleting:
+            return self.phase is not Phase.TERMINATED or not self.settled
+        if self.suspended:  # what is committed is still projected once, then hands off
+            return not self.settled and self.step > 0
+        return self.phase not in IDLE or not self.settled or self.invalid
+
+    @property
+    def at_rest(self) -> bool:
+        """Nothing runs and everything is as we want it: a change of what we made is foreign."""
+        return not (self.moves or self.suspended or self.deleting)
+
+    @property
+    def awaited(self) -> Key | None:
+        """The object whose change it waits for."""
+        roles = {"target": Role.TARGET, "primary": Role.PRIMARY, "gateway": Role.GATEWAY}
+        role = roles.get(self.waiting_for)
+        return next((key for key, its in self.objects.items() if its is role), None) if role else None
+
+    @property
+    def episode(self) -> tuple[Any, ...]:
+        """Moves when it begins to wait for something else, or for the same object in another state."""
+        return self.waiting_for, self.phase, self.projection
+
+
+def _compared(canary: Canary) -> str | None:
+    """Design section 2, "level-triggered"; what is suspended or ending starts nothing, and NEW is announced anyway."""
+    status = canary.status
+    if canary.spec.suspend or canary.metadata.deletion_timestamp or canary.problems:
+        return None
+    match status.phase:
+        case Phase.NEW | Phase.TERMINATING | Phase.TERMINATED:
+            return None
+        case Phase.INITIALIZING:
+            return status.primary_revision
+        case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED:
+            return status.last_applied_spec
+        case _:
+            return status.canary_revision
