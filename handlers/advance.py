@@ -49,7 +49,9 @@ class Kept:
 class Advance:
     """Moves one Canary one step; safe to call from anywhere, any number of times."""
 
-    def __init__(self, kube: Kube, bus: Bus, asker: Asker, settings: Settings, observer: Observer | None = None) -> None:
+    def __init__(
+        self, kube: Kube, bus: Bus, asker: Asker, settings: Settings, observer: Observer | None = None
+    ) -> None:
         self._kube = kube
         self._bus = bus
         self._asker = asker
@@ -194,7 +196,7 @@ def _hands_off(canary: Canary) -> bool:
 
 def _result(canary: Canary, status: CanaryStatus) -> StepResult:
     last = status.last_step
-    assert last is not None  # noqa: S101 - a commit always writes it
+    assert last is not None and last.time is not None  # noqa: S101, PT018 - a commit always writes both
     return StepResult(
         namespace=canary.ref.namespace,
         name=canary.ref.name,

@@ -14,7 +14,7 @@ from handlers.adapters.prometheus import Prometheus, authorization
 from handlers.adapters.webhooks import Webhooks, payload_of
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import Plan
-from handlers.core.queries import built_in_query, render
+from handlers.core.queries import built_in, render
 from handlers.core.verdict import everything_passed, judge
 from schemas.canary import Canary, Metric, NamespacedRef, Webhook
 from schemas.measurement import HookAnswer, Measurement
@@ -74,7 +74,7 @@ class Asker:
             if metric.template_ref is not None:
                 template = await self._template(canary, metric.template_ref)
                 return await self._from_template(canary, metric, template)
-            query = render(canary, metric, metric.query) if metric.query else built_in_query(canary, metric)
+            query = render(metric.query, canary, metric) if metric.query else built_in(canary, metric)
         except TransientError as error:
             return nothing.model_copy(update={"outcome": "unreachable", "detail": str(error)})
         except (AdapterError, ValueError) as error:
@@ -88,7 +88,7 @@ class Asker:
         return await self._prometheus.query(
             metric.name,
             provider.address,
-            render(canary, metric, template.spec.query),
+            render(template.spec.query, canary, metric),
             headers=provider.headers,
             auth=await self._credentials(template),
             insecure_skip_verify=provider.insecure_skip_verify,
@@ -100,7 +100,9 @@ class Asker:
             found = await self._kube.get(METRIC_TEMPLATE, namespace, ref.name)
             return MetricTemplate.model_validate(found)
         except NotFound as error:
-            raise ValueError(f"Metric template {ref.name}.{namespace} not found; create it or mend templateRef") from error
+            raise ValueError(
+                f"Metric template {ref.name}.{namespace} not found; create it or mend templateRef"
+            ) from error
         except ValidationError as error:
             raise ValueError(f"Metric template {ref.name}.{namespace} error: {error.errors()[0]['msg']}") from error
 
@@ -145,5 +147,3 @@ class Asker:
 def _names(plan: Plan) -> tuple[str, ...]:
     hooks = (*plan.rollback, *plan.hooks, *plan.gates)
     return (*(hook.name for hook in hooks), *(metric.name for metric in plan.metrics))
-
-

@@ -67,9 +67,7 @@ class Notifier:
 
     async def _ask(self, canary: Canary, hook: Webhook, result: StepResult, metadata: dict[str, str]) -> None:
         place = canary.metadata
-        payload = payload_of(
-            place.name, place.namespace, result.phase, result.revision, {**hook.metadata, **metadata}
-        )
+        payload = payload_of(place.name, place.namespace, result.phase, result.revision, {**hook.metadata, **metadata})
         answer = await self._webhooks.ask(hook, payload)
         if answer.passed:
             return

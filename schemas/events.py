@@ -177,7 +177,7 @@ class Reply(Wire):
     weight: int = 0
     step: int = 0
     message: str
-    code: int = Field(0, exclude=True)
+    code: int = Field(default=0, exclude=True)
 
 
 Stimulus = Tick | Change | Command

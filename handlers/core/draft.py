@@ -93,7 +93,8 @@ class Draft:
         """Change the phase; ``lastTransitionTime`` moves only when it really is another one."""
         if phase is self.status.phase:
             return self.set(**fields)
-        moved = self.set(phase=phase, last_transition_time=self.seen.now, settled=False, waiting_for="", **fields)
+        whole = self.seen.now.replace(microsecond=0)
+        moved = self.set(phase=phase, last_transition_time=whole, settled=False, waiting_for="", **fields)
         return moved._condition(condition_of(phase, self.canary, moved.status))
 
     def weigh(self, weight: int, **fields: Any) -> Draft:
@@ -174,6 +175,7 @@ class Draft:
 
 
 def _with_condition(before: tuple[Condition, ...], wanted: Condition, now: datetime) -> tuple[Condition, ...]:
+    now = now.replace(microsecond=0)
     old = next((item for item in before if item.type == wanted.type), None)
     if old and (old.status, old.reason, old.message) == (wanted.status, wanted.reason, wanted.message):
         return before
