@@ -122,7 +122,7 @@ async def test_a_failing_liveness_probe_restarts_the_container(house: House) -> 
 
 async def test_a_deleted_pod_leaves_in_order(house: House) -> None:
     async with house.kubelet():
-        pod = await house.started(house.pod(container=with_environment(DRAIN_SECONDS="1")))
+        pod = await house.started(house.pod(container=with_environment(DRAIN_SECONDS="3")))
         await house.kube.delete(POD, house.namespace, "podinfo")
         left = await house.until("podinfo", lambda found: not is_ready(found))
         assert left["metadata"]["deletionTimestamp"]
