@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import errors
 from .admission import OBJECT_META, Options
 from .cluster import Cluster
 from .resources import Resource, Version
@@ -50,32 +49,13 @@ def _version(version: Object) -> Version:
     )
 
 
-def check_definition(obj: Object) -> list[errors.Cause]:
-    """What is wrong with a definition, of the mistakes that people make."""
-    spec = obj.get("spec") or {}
-    names = spec.get("names") or {}
-    causes: list[errors.Cause] = []
-    wanted = f"{names.get('plural', '')}.{spec.get('group', '')}"
-    if obj["metadata"].get("name") != wanted:
-        why = 'must be spec.names.plural+"."+spec.group'
-        causes.append(errors.invalid_value("metadata.name", obj["metadata"].get("name"), why))
-    for index, version in enumerate(spec.get("versions") or ()):
-        if not (version.get("schema") or {}).get("openAPIV3Schema"):
-            why = "schemas are required"
-            causes.append(errors.required(f"spec.versions[{index}].schema.openAPIV3Schema", why))
-    stored = sum(1 for version in spec.get("versions") or () if version.get("storage"))
-    if stored != 1:
-        why = "must have exactly one version marked as storage version"
-        causes.append(errors.invalid_value("spec.versions", stored, why))
-    return causes
-
-
 class Definitions:
     """Serves what the stored definitions describe; forgets it, with its objects, when one is deleted."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self._served: dict[str, Object] = {}
+        self._unsettled: dict[str, None] = {}
 
     def on_change(self, change: Change) -> None:
         """Called for every change of a definition, during the write."""
@@ -84,16 +64,26 @@ class Definitions:
         if change.kind == "DELETED":
             self._forget(obj)
             return
+        self._unsettled[name] = None
         if self._served.get(name) != obj["spec"]:
             self._served[name] = obj["spec"]
             self.cluster.resources.add(resource_of(obj))
 
-    def settle(self, record: Record) -> None:
+    def settle(self) -> None:
+        """Look after the definitions that changed."""
+        changed, self._unsettled = self._unsettled, {}
+        for name in changed:
+            if (record := self.cluster.store.get(DEFINITIONS, ("", name))) is not None:
+                self._settle(record)
+
+    def _settle(self, record: Record) -> None:
         """Write conditions and accepted names; of a deleted definition, remove the objects first."""
         obj = record.load()
         if record.deleting:
-            self._empty(obj)
-            self.cluster.rewrite(DEFINITIONS, record, _without_cleanup)
+            if self._empty(obj):
+                self.cluster.rewrite(DEFINITIONS, record, _without_cleanup)
+            else:
+                self._unsettled[record.key[1]] = None  # looked at again after the next change
             return
         status = obj.get("status") or {}
         conditions = {one["type"]: one["status"] for one in status.get("conditions") or ()}
@@ -119,11 +109,13 @@ class Definitions:
 
         self.cluster.rewrite(DEFINITIONS, record, establish)
 
-    def _empty(self, definition: Object) -> None:
+    def _empty(self, definition: Object) -> bool:
+        """Delete all objects; whether none is left."""
         resource = resource_of(definition)
         for record in self.cluster.store.records(resource.key):
             if not record.deleting:
                 self.cluster.delete(resource, record.key, {}, Options(manager="kube-apiserver"))
+        return self.cluster.store.count(resource.key) == 0
 
     def _forget(self, definition: Object) -> None:
         self._served.pop(definition["metadata"]["name"], None)

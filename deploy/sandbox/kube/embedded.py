@@ -16,8 +16,12 @@ from .admission import Options
 from .cluster import Cluster
 from .collector import Collector
 from .controllers import Controller, Runner
+from .controllers.autoscalers import Autoscalers
+from .controllers.daemonsets import DaemonSets
 from .controllers.deployments import Deployments
+from .controllers.endpointslices import EndpointSlices
 from .controllers.fakelet import Fakelet
+from .controllers.namespaces import Namespaces
 from .controllers.replicasets import ReplicaSets
 from .faults import Faults
 from .server import Server
@@ -55,7 +59,10 @@ class EmbeddedKubernetes:
         store = self.cluster.store
         store.listen(customresources.DEFINITIONS, self._definitions.on_change)
         store.listen("*", self._collector.on_change)
-        controllers: list[Controller] = [Deployments(self.cluster), ReplicaSets(self.cluster)]
+        controllers: list[Controller] = [
+            made(self.cluster)
+            for made in (Namespaces, Deployments, ReplicaSets, DaemonSets, EndpointSlices, Autoscalers)
+        ]
         fakelet = Fakelet(self.cluster) if self._pods == "instant" else None
         if fakelet is not None:
             controllers.append(fakelet)
@@ -80,8 +87,7 @@ class EmbeddedKubernetes:
     def _settle(self) -> None:
         """What must follow a change before controllers act: definitions are served, garbage is gone."""
         self._collector.work()
-        for record in self.cluster.store.records(customresources.DEFINITIONS):
-            self._definitions.settle(record)
+        self._definitions.settle()
         if self._collector.busy:
             self._collector.work()
 

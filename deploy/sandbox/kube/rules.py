@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from .definitionrules import check_definition
 from .errors import Cause, duplicate, invalid_value, required, unsupported_value
 from .selectors import selector_matches
 
@@ -245,4 +246,5 @@ RULES: dict[str, Callable[[Object, Object | None], list[Cause]]] = {
     "HorizontalPodAutoscaler": _autoscaler,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
+    "CustomResourceDefinition": check_definition,
 }

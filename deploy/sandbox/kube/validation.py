@@ -195,7 +195,7 @@ def _combined(value: Any, schema: Schema, path: str) -> list[Cause]:
 
 
 def _verdict(path: str, said: str) -> Cause:
-    return Cause("FieldValueInvalid", f'Invalid value: "{path}" {said}', path)
+    return Cause("FieldValueInvalid", f'Invalid value: "": "{path}" {said}', "<nil>")
 
 
 def _join(path: str, name: str) -> str:

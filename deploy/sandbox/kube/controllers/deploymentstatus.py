@@ -15,7 +15,8 @@ REVISION = "deployment.kubernetes.io/revision"
 NO_DEADLINE = 2**31 - 1
 
 
-def _share(value: Any, total: int, up: bool) -> int:
+def share(value: Any, total: int, up: bool) -> int:
+    """A number, or a percentage of `total`, rounded up or down."""
     if isinstance(value, str) and value.endswith("%"):
         exact = int(value[:-1]) * total / 100
         return math.ceil(exact) if up else math.floor(exact)
@@ -26,8 +27,8 @@ def fenceposts(own: Object) -> tuple[int, int]:
     """Pods that may exist beyond the wanted number, and pods of it that may be missing."""
     rolling = own["spec"]["strategy"].get("rollingUpdate") or {}
     replicas = own["spec"]["replicas"]
-    surge = _share(rolling.get("maxSurge", "25%"), replicas, up=True)
-    unavailable = _share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
+    surge = share(rolling.get("maxSurge", "25%"), replicas, up=True)
+    unavailable = share(rolling.get("maxUnavailable", "25%"), replicas, up=False)
     if own["spec"]["strategy"]["type"] != "RollingUpdate":
         return 0, 0
     return surge, unavailable if surge or unavailable else 1
