@@ -234,7 +234,7 @@ async def test_a_pod_that_takes_the_place_of_another_is_found(world: World) -> N
             if item["metadata"]["name"].startswith("podinfo-primary") and item["metadata"]["name"].endswith("-1")
         )
         await world.kube.delete(ENDPOINT_SLICE, world.name, old["metadata"]["name"])
-        await world.answers(asking, (200, "new primary"))
+        await world.answers(asking, (200, "new primary"), in_a_row=20)  # two pods would take turns
         async with asking.load(host=world.host) as answers:
             await world.patch_routes(weighted(0, 100))
             await world.answers(asking, (200, "canary"))

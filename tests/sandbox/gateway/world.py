@@ -124,11 +124,12 @@ class World:
         """What is said under the proxy, as soon as it is no longer pending."""
         return under_proxy((await self.until(resource, name, judged))[-1])
 
-    async def answers(self, asking: Client, wanted: tuple[int, str]) -> None:
-        """Returns when the gateway gives this answer."""
+    async def answers(self, asking: Client, wanted: tuple[int, str], in_a_row: int = 1) -> None:
+        """Returns when the gateway has given this answer so many times in a row."""
+        row = 0
         async with asyncio.timeout(PATIENCE):
-            while await asking.get(host=self.host) != wanted:
-                pass
+            while row < in_a_row:
+                row = row + 1 if await asking.get(host=self.host) == wanted else 0
 
 
 async def _listening(port: int) -> None:
