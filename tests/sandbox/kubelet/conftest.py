@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
+from deploy.sandbox.kube import EmbeddedKubernetes
 from deploy.sandbox.kubelet.__main__ import variables_of_the_node
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.agent import Kubelet
 from deploy.sandbox.kubelet.runner import Surroundings
 from deploy.sandbox.load.client import Answer, Client
 from deploy.sandbox.network import dial, draw_network
-from handlers.adapters.errors import AdapterError, NotFound
+from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object, find_access
 from schemas.resources import NAMESPACE, NODE, POD, Resource
 
@@ -144,24 +145,32 @@ def url(pod: Object, port: int = 9898) -> str:
     return f"http://{dial(pod['status']['podIP'])}:{port}/"
 
 
-@pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with contextlib.AsyncExitStack() as stack:
-        if os.environ.get("CANARYBUS_TEST_CLUSTER") == "1":
-            kubeconfig = Path(os.environ["KUBECONFIG"])
-        else:
-            from deploy.sandbox.kube import EmbeddedKubernetes
-
-            embedded = await stack.enter_async_context(EmbeddedKubernetes(pods="process"))
-            kubeconfig = Path(embedded.kubeconfig)
-        kube = await stack.enter_async_context(Kube(await find_access(str(kubeconfig)), user_agent="test"))
-        unique = uuid.uuid4().hex[:8]
-        made = House(kube, kubeconfig, tmp_path / "kubelet", f"test-{unique}", f"node-{unique}")
+@asynccontextmanager
+async def house_on(kubeconfig: Path, directory: Path) -> AsyncIterator[House]:
+    """A new namespace there; at the end its pods and the node are removed, whatever their state."""
+    unique = uuid.uuid4().hex[:8]
+    async with Kube(await find_access(str(kubeconfig)), user_agent="kubelet") as kube:
+        made = House(kube, kubeconfig, directory / "kubelet", f"test-{unique}", f"node-{unique}")
         await kube.create(NAMESPACE, {"metadata": {"name": made.namespace}})
         yield made
         pods, _ = await kube.list(POD, made.namespace)
         for pod in pods:
             await kube.delete(POD, made.namespace, pod["metadata"]["name"], grace_seconds=0)
-        with contextlib.suppress(AdapterError):
-            await kube.delete(NAMESPACE, "", made.namespace)
-            await kube.delete(NODE, "", made.node)
+        await kube.delete(NAMESPACE, "", made.namespace)
+        await kube.delete(NODE, "", made.node)
+
+
+@pytest.fixture
+async def embedded() -> AsyncIterator[EmbeddedKubernetes]:
+    async with EmbeddedKubernetes(pods="process") as api:
+        yield api
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    if os.environ.get("CANARYBUS_TEST_CLUSTER") == "1":
+        async with house_on(Path(os.environ["KUBECONFIG"]), tmp_path) as made:
+            yield made
+    else:
+        async with EmbeddedKubernetes(pods="process") as api, house_on(api.kubeconfig, tmp_path) as made:
+            yield made
