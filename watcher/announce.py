@@ -38,7 +38,7 @@ class Announcer:
         bus: Publisher,
         metrics: WatcherMetrics,
         lost: Callable[[], None],
-        connected: asyncio.Event,
+        bus_ready: asyncio.Event,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._fleet = fleet
@@ -46,7 +46,7 @@ class Announcer:
         self._bus = bus
         self._metrics = metrics
         self._lost = lost
-        self._connected = connected
+        self._bus_ready = bus_ready
         self._now = now
 
     async def run(self) -> None:
@@ -57,7 +57,7 @@ class Announcer:
 
     async def _work(self) -> None:
         while True:
-            await self._connected.wait()
+            await self._bus_ready.wait()
             uid = await self._fleet.next()
             record = self._fleet.records.get(uid)
             if record is None:

@@ -127,18 +127,20 @@ class Watcher:
         self.metrics = WatcherMetrics(registry)
         self.fleet = Fleet(settings, _now)
         self.metrics.count_phases(self.fleet.phases)
-        bus, connected = Bus(self.connection.client), self.connection.connected
+        bus = Bus(self.connection.client)
         self.provisioning = Provisioning(
             bus,
             settings.nats_replicas,
-            connected,
+            self.connection.connected,
             self.fleet.forget_what_was_said,
             update=update_streams,
             every=check_every,
         )
         self.streams = list(_streams(settings, kube, self.fleet, self.metrics))
-        self._announcer = Announcer(self.fleet, kube, bus, self.metrics, self.provisioning.hurry, connected)
-        self._ticker = Ticker(self.fleet, bus, self._announcer, self.metrics, connected, _now)
+        self._announcer = Announcer(
+            self.fleet, kube, bus, self.metrics, self.provisioning.hurry, self.provisioning.there
+        )
+        self._ticker = Ticker(self.fleet, bus, self._announcer, self.metrics, self.provisioning.there, _now)
 
     @property
     def checks(self) -> Mapping[str, Check]:

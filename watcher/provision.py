@@ -40,7 +40,7 @@ async def missing(bus: Bus) -> list[str]:
 class Provisioning:
     """``made_again`` is called after something was created: messages may have been lost with what was there before.
 
-    ``trouble`` says in words why the streams are not known to be there; None when they are.
+    ``trouble`` says in words why the streams are not known to be there; ``there`` is set while they are.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Provisioning:
     ) -> None:
         """``update``: at start, change what differs from the declaration, too. ``every`` in seconds."""
         self.trouble: str | None = "not checked yet"
+        self.there = asyncio.Event()
         self._bus = bus
         self._replicas = replicas
         self._connected = connected
@@ -83,6 +84,8 @@ class Provisioning:
     async def _check(self) -> None:
         try:
             gone = await missing(self._bus)
+            if gone:
+                self.there.clear()
             if gone or self._update:
                 for line in await provision(self._bus.js, self._replicas):
                     _log.info(line)
@@ -93,5 +96,7 @@ class Provisioning:
             if str(error) != self.trouble:
                 _log.warning("the streams are not known to be there; trying again", extra={"error": str(error)})
             self.trouble = str(error)
+            self.there.clear()
         else:
             self.trouble = None
+            self.there.set()

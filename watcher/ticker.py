@@ -20,7 +20,7 @@ _LONGEST_WAIT = 5.0
 
 
 class Ticker:
-    """``now`` gives milliseconds since the epoch. While ``connected`` is not set, slots pass by and only the latest of
+    """``now`` gives milliseconds since the epoch. While ``bus_ready`` is not set, slots pass by and only the latest of
     each Canary is published afterwards: the weight holds, and no queue of the past builds up."""
 
     def __init__(
@@ -29,20 +29,20 @@ class Ticker:
         bus: Publisher,
         announcer: Announcer,
         metrics: WatcherMetrics,
-        connected: asyncio.Event,
+        bus_ready: asyncio.Event,
         now: Callable[[], int],
     ) -> None:
         self._fleet = fleet
         self._bus = bus
         self._announcer = announcer
         self._metrics = metrics
-        self._connected = connected
+        self._bus_ready = bus_ready
         self._now = now
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
-            await self._connected.wait()
+            await self._bus_ready.wait()
             self._fleet.scheduled.clear()
             for slot in self._fleet.ticks.due(self._now()):
                 await self._tick(slot)
