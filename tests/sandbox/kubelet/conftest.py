@@ -145,6 +145,15 @@ def url(pod: Object, port: int = 9898) -> str:
     return f"http://{dial(pod['status']['podIP'])}:{port}/"
 
 
+async def until_refused(pod: Object) -> None:
+    """The kernel ends the process; that tells nobody here, so the port is asked until nobody answers."""
+    client = Client(url(pod))
+    async with asyncio.timeout(10):
+        while (await client.request("/delay/0.02")).cause != "refused":
+            pass
+    await client.close()
+
+
 @asynccontextmanager
 async def house_on(kubeconfig: Path, directory: Path) -> AsyncIterator[House]:
     """A new namespace there; at the end its pods and the node are removed, whatever their state."""

@@ -9,7 +9,7 @@ import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from schemas.resources import POD
-from tests.sandbox.kubelet.conftest import House, ask, container_status, house_on, is_ready
+from tests.sandbox.kubelet.conftest import House, ask, container_status, house_on, is_ready, until_refused
 
 
 @pytest.fixture
@@ -73,8 +73,7 @@ async def test_a_pod_that_vanished_while_the_watch_was_broken_leaves_no_process(
         embedded.faults.add(503, verb="watch", resource="pods")
         embedded.faults.drop_watches()
         await broken.kube.delete(POD, broken.namespace, "podinfo", grace_seconds=0)
-        while (await ask(pod, "/delay/0.02")).cause != "refused":
-            pass
+        await until_refused(pod)
     assert embedded.faults.pending == [], "so it was the list that told"
 
 

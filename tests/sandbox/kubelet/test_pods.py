@@ -11,7 +11,6 @@ from typing import Any
 import orjson
 
 from deploy.sandbox.kubelet.agent import TARGETS
-from deploy.sandbox.load.client import Client
 from handlers.adapters.kube import Object
 from schemas.resources import CONFIG_MAP, DEPLOYMENT, NODE, POD, SECRET
 from tests.sandbox.kubelet.conftest import (
@@ -20,6 +19,7 @@ from tests.sandbox.kubelet.conftest import (
     condition,
     container_status,
     is_ready,
+    until_refused,
     url,
     waits_for,
 )
@@ -248,12 +248,3 @@ async def index(pod: Object) -> dict[str, Any]:
     answer = await reader.read()
     writer.close()
     return dict(json.loads(answer.partition(b"\r\n\r\n")[2]))
-
-
-async def until_refused(pod: Object) -> None:
-    """The kernel ends the process; that tells nobody here, so the port is asked until nobody answers."""
-    client = Client(url(pod))
-    async with asyncio.timeout(10):
-        while (await client.request("/delay/0.02")).cause != "refused":
-            pass
-    await client.close()
