@@ -68,9 +68,9 @@ class EmbeddedKubernetes:
             controllers.append(fakelet)
         self._runner.start(controllers)
         self._furnish(fakelet)
-        self._site = web.ServerRunner(web.Server(self._server.handle), handle_signals=False)
+        self._site = web.ServerRunner(web.Server(self._server.handle), handle_signals=False, shutdown_timeout=0.1)
         await self._site.setup()
-        listener = web.TCPSite(self._site, "127.0.0.1", self._port, shutdown_timeout=0.1)
+        listener = web.TCPSite(self._site, "127.0.0.1", self._port)
         await listener.start()
         port = self._site.addresses[0][1]
         self.url = f"http://127.0.0.1:{port}"
