@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from handlers import snapshots
@@ -23,7 +25,7 @@ from handlers.observe import Observer, Sight
 from handlers.routing import Router
 from handlers.workloads import Workloads
 from schemas.canary import Canary, HookType, Ref
-from schemas.events import Change, ChangeReason, Reply, Stimulus, StepResult
+from schemas.events import Change, ChangeReason, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
 from schemas.status import IDLE, CanaryStatus, Phase, status_patch
@@ -38,6 +40,10 @@ _SLOW = 1.0
 """Seconds of asking after which the world is looked at once more before a verdict."""
 
 
+def _count_nothing(_outcome: str, _seconds: float) -> None:
+    """For those who do not count."""
+
+
 @dataclass(frozen=True)
 class Kept:
     """Answers from a try whose commit lost: used again only for the same question."""
@@ -50,8 +56,17 @@ class Advance:
     """Moves one Canary one step; safe to call from anywhere, any number of times."""
 
     def __init__(
-        self, kube: Kube, bus: Bus, asker: Asker, settings: Settings, observer: Observer | None = None
+        self,
+        kube: Kube,
+        bus: Bus,
+        asker: Asker,
+        settings: Settings,
+        *,
+        observer: Observer | None = None,
+        tell: Callable[[str, float], None] = _count_nothing,
     ) -> None:
+        """``tell`` hears of every wake: what came of it in a word, and how many seconds it took."""
+        self._count = tell
         self._kube = kube
         self._bus = bus
         self._asker = asker
@@ -62,11 +77,21 @@ class Advance:
 
     async def __call__(self, ref: Ref, stimulus: Stimulus) -> Reply:
         """Raises :class:`TransientError` when others keep winning the commit; the next wake decides then."""
+        started = time.monotonic()
+        try:
+            reply, outcome = await self._advance(ref, stimulus)
+        except BaseException:
+            self._count("failed", time.monotonic() - started)
+            raise
+        self._count(outcome, time.monotonic() - started)
+        return reply
+
+    async def _advance(self, ref: Ref, stimulus: Stimulus) -> tuple[Reply, str]:
         kept: Kept | None = None
         for _ in range(_COMMITS):
             sight = await self._observer.look(ref, stimulus)
             if sight is None or not sight.canary.belongs_to(self._settings.provider):
-                return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404)
+                return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
             await self._tell_again(sight)
             kept = await self._ask(sight, kept)
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
@@ -78,7 +103,7 @@ class Advance:
             await self._project(sight, committed, stimulus)
             if decision.changed:
                 await self._tell(sight, seen, committed.status)
-            return decision.reply or _told(committed)
+            return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
 
     async def _ask(self, sight: Sight, kept: Kept | None) -> Kept | None:
@@ -180,7 +205,7 @@ class Advance:
 
 
 def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
-    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync, not every tick."""
+    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync."""
     asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
     edited = before.status.observed_generation != after.metadata.generation
     return asked or edited or before.status.phase is Phase.NEW

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import logging
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import Self
 
 import httpx
@@ -12,9 +14,11 @@ from faststream.nats import NatsBroker
 
 from handlers import analysis, bootstrap, command
 from handlers.adapters.bus import Bus, connection_options
+from handlers.adapters.errors import AdapterError
 from handlers.adapters.kube import Kube, find_access
 from handlers.adapters.prometheus import Prometheus
 from handlers.adapters.settling import Settling, broker_options
+from handlers.adapters.telemetry import Metrics, Probes
 from handlers.adapters.webhooks import Webhooks
 from handlers.advance import SOURCE, Advance
 from handlers.ask import Asker
@@ -40,7 +44,11 @@ class App:
         self._settings = settings
         self._names = settings.handlers or tuple(DURABLES)
         self._stack = AsyncExitStack()
+        self._bus: Bus | None = None
         self.durables = tuple(durable for name in self._names for durable in DURABLES[name])
+        self.metrics = Metrics()
+        self.port = 0
+        """Of the probes, once started."""
 
     async def __aenter__(self) -> Self:
         try:
@@ -54,28 +62,55 @@ class App:
         await self._stack.aclose()
 
     async def _start(self) -> None:
-        enter = self._stack.enter_async_context
-        settings = self._settings
-        self.kube = await enter(Kube(await find_access(), user_agent=f"canarybus-handlers/{VERSION}"))
-        http = await enter(httpx.AsyncClient(follow_redirects=True))
-        settling = Settling(self._dead_letter)
-        options = broker_options(connection_options(settings, "canarybus-handlers"))
-        broker = NatsBroker(**options, middlewares=[settling])
+        probes = Probes(self.metrics.registry, {"bus": self._bus_unready, "kubernetes": self._kubernetes_unready})
+        self.port = await probes.start(self._settings.port)
+        self._stack.push_async_callback(probes.stop)
+        self.kube = await self._stack.enter_async_context(
+            Kube(await find_access(), user_agent=f"canarybus-handlers/{VERSION}", tell=self.metrics.api_call)
+        )
+        settling = Settling(self._dead_letter, self.metrics.message)
+        options = broker_options(connection_options(self._settings, "canarybus-handlers"))
+        broker = NatsBroker(**options, middlewares=[settling], logger=None)
         await broker.connect()
         self._stack.push_async_callback(broker.stop)
-        self.bus = Bus(broker.connection)
-        webhooks = Webhooks(http)
-        self._stack.push_async_callback(webhooks.close)
-        prometheus = Prometheus(http)
-        self._stack.push_async_callback(prometheus.close)
-        self.advance = Advance(self.kube, self.bus, Asker(self.kube, webhooks, prometheus, settings), settings)
-        self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
+        self._bus = self.bus = Bus(broker.connection)
+        await self._wire(broker, settling)
+        await self._consumers()
         await broker.start()
         self._stack.push_async_callback(settling.stop)
         if "command" in self._names:
             service = await command.serve(broker.connection, self.advance, VERSION)
             self._stack.push_async_callback(service.stop)
-        log.info("handlers are ready", extra={"handlers": list(self._names), "version": VERSION})
+        log.info("handlers are ready", extra={"handlers": list(self._names), "version": VERSION, "port": self.port})
+
+    async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
+        """Adapters into decisions, decisions into subscribers."""
+        http = await self._stack.enter_async_context(httpx.AsyncClient(follow_redirects=True))
+        webhooks, prometheus = Webhooks(http), Prometheus(http)
+        self._stack.push_async_callback(webhooks.close)
+        self._stack.push_async_callback(prometheus.close)
+        asker = Asker(self.kube, webhooks, prometheus, self._settings)
+        self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
+        self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
+
+    async def _consumers(self) -> None:
+        """The watcher makes streams and consumers; whoever comes first waits."""
+        told = ""
+        while missing := await self.bus.unready(self.durables):
+            if missing != told:
+                log.info("waiting for the bus", extra={"missing": missing})
+                told = missing
+            await asyncio.sleep(0.5)
+
+    async def _bus_unready(self) -> str | None:
+        return await self._bus.unready(self.durables) if self._bus else "not connected to NATS"
+
+    async def _kubernetes_unready(self) -> str | None:
+        try:
+            await self.kube.raw("/version")
+        except AdapterError as error:
+            return str(error)
+        return None
 
     async def _dead_letter(self, letter: DeadLetter) -> None:
         await self.bus.publish(letter, source=SOURCE)
@@ -84,6 +119,7 @@ class App:
         advance, workers = self.advance, self._settings.workers
 
         async def on_tick(message: Tick) -> None:
+            self.metrics.tick((datetime.now(UTC) - message.slot).total_seconds())
             await analysis.on_tick(advance, message)
 
         async def on_change(message: Change) -> None:
@@ -107,7 +143,3 @@ class App:
         ):
             if durable in self.durables:
                 settling.subscriber(broker, durable, workers=workers)(handler)
-
-    async def unready(self) -> str | None:
-        """What keeps this process from working, in words."""
-        return await self.bus.unready(self.durables)

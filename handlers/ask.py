@@ -1,4 +1,4 @@
-"""Asking webhooks and metrics what the plan wants to know, in its order. Answers are data: nothing here raises for them."""
+"""Asking webhooks and metrics what the plan wants to know, in its order. Answers are data; nothing raises for them."""
 
 from __future__ import annotations
 

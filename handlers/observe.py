@@ -130,7 +130,7 @@ class Observer:
         return ""
 
     async def moved(self, sight: Sight) -> bool:
-        """Whether target or routes are not what they were: a verdict over hooks that took long would be about others."""
+        """Whether target or routes moved while hooks and metrics were asked: the verdict would be about others."""
         canary, seen = sight.canary, sight.seen
         try:
             route, target = await asyncio.gather(

@@ -18,7 +18,6 @@ from schemas.settings import Settings
 from schemas.status import Phase
 from schemas.workload import TARGET_STEP, Workload
 
-
 _SERVICE_FIELDS = ("ports", "selector")
 
 

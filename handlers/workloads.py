@@ -1,4 +1,4 @@
-"""The primary, the target's size and the primary's scaler: made equal to the committed status, each behind its fence."""
+"""The primary, the target's size and the primary's scaler: made equal to the status, each behind its fence."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def parse_duration(text: str) -> float:
 
 
 def format_duration(seconds: float) -> str:
-    """The way that Go prints durations, which the messages that users filter for contain: ``1.2s``, ``500ms``, ``1m30s``."""
+    """As Go prints durations, which people's filters expect in messages: ``1.2s``, ``500ms``, ``1m30s``."""
     if seconds == 0:
         return "0s"
     if seconds < 1:

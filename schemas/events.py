@@ -184,7 +184,7 @@ Stimulus = Tick | Change | Command
 
 
 class StepResult(Message):
-    """What one step did: the flight record. ``observation``, ``before`` and the stimulus replay to the same ``after``."""
+    """What one step did: the flight record. ``before`` and ``observation`` replay to ``after``."""
 
     kind: ClassVar[str] = "result"
     type: ClassVar[str] = "dev.canarybus.result.v1"

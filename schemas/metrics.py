@@ -29,7 +29,7 @@ class SecretRef(Wire):
 
 
 class MetricProvider(Wire):
-    """``address`` is the base URL; ``headers`` and ``insecure_skip_verify`` are for the providers that speak plain HTTP."""
+    """``address`` is the base URL; ``headers`` and ``insecure_skip_verify`` are for plain HTTP."""
 
     type: ProviderType
     address: str = ""

@@ -42,7 +42,7 @@ def digest(value: Any) -> str:
 
 
 def revision_hash(template: Mapping[str, Any], configs: Mapping[str, str] | None = None) -> str:
-    """``template`` is ``spec.template`` (of a Service target: ``spec``), ``configs`` maps tracked objects to checksums."""
+    """``template`` is ``spec.template`` (of a Service target: ``spec``), ``configs``: tracked objects and checksums."""
     return digest({"template": _normal(template), "configs": dict(configs or {})})
 
 

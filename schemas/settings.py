@@ -1,4 +1,4 @@
-"""Settings from the environment, prefix ``CANARYBUS_`` (design: interfaces). Durations as in manifests: ``10m``, ``5s``."""
+"""Settings from the environment, prefix ``CANARYBUS_`` (design: interfaces). Durations as in manifests: ``10m``."""
 
 from __future__ import annotations
 

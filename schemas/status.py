@@ -162,7 +162,7 @@ class Returning(Wire):
 
 
 class CanaryStatus(Wire):
-    """See design: "Status beyond the peer's". The three ``…Step`` fences say at which step a desired value last changed."""
+    """The three ``…Step`` fences say at which step the desired value of an object last changed."""
 
     phase: Phase = Phase.NEW
     failed_checks: int = 0

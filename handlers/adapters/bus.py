@@ -7,6 +7,7 @@ Every failure is one of :mod:`handlers.adapters.errors`.
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ from schemas.events import Message, Tick
 from schemas.settings import Settings
 from schemas.streams import ACK_WAIT, CONSUMERS, MAX_ACK_PENDING, STREAMS, Consumer, Stream
 
+log = logging.getLogger(__name__)
+
 _TIMEOUT = 5.0
 """Seconds for one answer of the server."""
 _AWAY = (
@@ -37,7 +40,6 @@ _AWAY = (
     nats.errors.NoServersError,
     js_errors.NoStreamResponseError,
     js_errors.ServiceUnavailableError,
-    js_errors.ServerError,
     asyncio.TimeoutError,
     OSError,
 )
@@ -54,6 +56,7 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 1,
         "ping_interval": 15,
+        "error_cb": _one_line,
     }
     if context := tls_context(settings):
         options["tls"] = context
@@ -62,6 +65,11 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     elif settings.nats_nkey_seed:
         options["nkeys_seed"] = settings.nats_nkey_seed
     return options
+
+
+async def _one_line(error: Exception) -> None:
+    """The client's own way is an error with its stack for every attempt of an outage."""
+    log.warning("NATS: %s", _words(error))
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext | None:
@@ -233,6 +241,10 @@ def _failures(what: str, remedy: str = "") -> Iterator[None]:
         raise Unavailable(f"NATS: {what}: {_words(error)}") from error
     except js_errors.NotFoundError as error:
         raise NotFound(f"NATS: {what}: {_words(error)}") from error
+    except js_errors.ServerError as error:
+        # with this code the server also refuses a configuration
+        kind = Invalid if remedy else Unavailable
+        raise kind("; ".join(filter(None, (f"NATS: {what}: {_words(error)}", remedy)))) from error
     except nats.errors.Error as error:
         raise Invalid("; ".join(filter(None, (f"NATS: {what}: {_words(error)}", remedy)))) from error
 

@@ -175,7 +175,7 @@ def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Ma
 
 
 def selectors(target: Workload, keys: Sequence[str]) -> dict[Role, dict[str, str]]:
-    """Which pods are the canary's and which the primary's. Raises ValueError without a selector label (validated before)."""
+    """Which pods are the canary's and which the primary's. Raises ValueError without a selector label."""
     label = target.selector_label(keys)
     if label is None:
         raise ValueError(f"{target.name}: spec.selector.matchLabels has none of {' '.join(keys)}")

@@ -1,4 +1,4 @@
-"""From nothing to Initialized: the primary runs the target's revision, the routes are in force, the target may go to zero."""
+"""From nothing to Initialized: the primary runs the target's revision, the routes are in force."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class Answers(Wire):
 
 
 class Gateway(NamedTuple):
-    """Whether the routes that the status asks for are in force; ``refused`` with Gloo's words when they never will be."""
+    """Whether the routes that the status asks for are in force; ``refused``: they never will be, in Gloo's words."""
 
     applied: bool
     refused: bool = False
@@ -53,9 +53,9 @@ class Gateway(NamedTuple):
 
 
 class Observation(Wire):
-    """``route``, ``target``, ``primary`` are objects as read (None: missing), all read before the Canary itself.
+    """``route``, ``target``, ``primary`` are objects as read (None: missing), before the Canary itself.
 
-    ``route_current``: the RouteTable is what the committed status renders. ``target_revision`` includes tracked configs.
+    ``route_current``: the RouteTable is what the committed status renders.
     """
 
     # not frozen for cached_property; nobody assigns to it

@@ -1,4 +1,4 @@
-"""What to ask before deciding, in this order: rollback hooks, then rollout hooks, then all metrics together, gates last.
+"""What to ask before deciding: rollback hooks, then rollout hooks, then all metrics together, gates last.
 
 Gates are asked only if everything else passed; a closed gate never keeps the rest from being asked (design section 4).
 """
@@ -29,7 +29,7 @@ class Plan:
 
 
 def plan(canary: Canary, seen: Observation) -> Plan:
-    """Nothing for a canary that is suspended, invalid or being deleted, nor (but for providers) without a fresh tick."""
+    """Nothing for a canary that is suspended, invalid or being deleted; only providers are asked without a tick."""
     if canary.spec.suspend or seen.problems or canary.metadata.deletion_timestamp:
         return Plan()
     match canary.status.phase:

@@ -8,7 +8,7 @@ from schemas.canary import Analysis, Strategy
 
 
 class Next(NamedTuple):
-    """What a passed tick leads to: ``advance`` to weight and iterations, or ``promote``. ``message`` is the event's end."""
+    """What a passed tick leads to: ``advance`` to weight and iterations, or ``promote``; ``message`` ends the event."""
 
     action: Literal["advance", "promote"]
     weight: int = 0
@@ -17,14 +17,14 @@ class Next(NamedTuple):
 
 
 def highest_weight(analysis: Analysis) -> int:
-    """The canary's weight at which the analysis is complete. With ``stepWeights`` the last of them; maxWeight is ignored."""
+    """The canary's weight at which the analysis is complete: with ``stepWeights`` the last of them, not maxWeight."""
     if not analysis.step_weight and analysis.step_weights:
         return min(100, analysis.step_weights[-1])
     return min(100, analysis.max_weight) if analysis.max_weight > 0 else 100
 
 
 def next_weight(analysis: Analysis, weight: int) -> int:
-    """The weight after ``weight``: plus stepWeight (which may overshoot maxWeight, as with the peer), or the next listed one.
+    """The weight after ``weight``: plus stepWeight (it may overshoot maxWeight, as with the peer), or the next listed.
 
     A weight that is not in the list (it was edited) goes on with the first listed one above it.
     """

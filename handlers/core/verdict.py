@@ -85,7 +85,7 @@ def _judge_value(canary: Canary, metric: Metric, check: CheckResult, value: floa
 
 
 def _foreign_traffic(canary: Canary, metric: Metric, seen: Observation) -> float:
-    """Seconds until the metric's window holds this revision's traffic alone (errors of the last rollout are not ours)."""
+    """Seconds until the metric's window holds this revision's traffic alone: old errors are not ours."""
     if canary.status.traffic_until is None:
         return 0.0
     return max(0.0, metric.window - seen.since(canary.status.traffic_until))

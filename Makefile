@@ -1,0 +1,45 @@
+# `make demo` and `make test` do their own set-up; nothing but Python 3.11+, pip and apt is assumed.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
+RUN := .venv/bin/python
+SEEDS ?= 1000
+ACT ?=
+.DEFAULT_GOAL := help
+.PHONY: help setup demo sandbox test check test-cluster schemas lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/ready: requirements.lock pyproject.toml deploy/sandbox/setup.py
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it, or name yours: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PYTHON) deploy/sandbox/setup.py
+	@touch $@
+
+setup: .venv/ready ## virtual environment, wheels, Prometheus and friends
+
+demo: .venv/ready ## the whole tutorial, live (ACT=promotion|restart|errors|latency|custom-metric|ab plays one)
+	@$(RUN) -m deploy.sandbox demo $(if $(ACT),--act $(ACT))
+
+sandbox: .venv/ready ## the same parts, idle, until Ctrl-C
+	@$(RUN) -m deploy.sandbox up
+
+test: .venv/ready ## the default suite
+	@$(RUN) -m pytest -q -n 2 --dist worksteal -m "not cluster and not slow" --cov --cov-report=term:skip-covered
+
+check: .venv/ready ## ruff, mypy --strict, import contracts, generated files in step with the code
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && $(RUN) -m schemas.generate --check
+
+test-cluster: .venv/ready ## contract, lifecycle and RBAC suites against $$KUBECONFIG
+	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster that may be written to" >&2; exit 1; }
+	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q tests/contract tests/cluster
+
+schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/
+	@$(RUN) -m schemas.generate
+
+lock: .venv/ready ## pin what pyproject.toml allows
+	@.venv/bin/pip-compile -q --extra sandbox --extra dev --strip-extras --no-annotate --generate-hashes --allow-unsafe --no-emit-index-url \
+		--no-emit-trusted-host --no-emit-find-links --no-header --upgrade -o requirements.lock pyproject.toml
+
+clean: ## remove what set-up and tests left
+	@rm -rf .venv .sandbox .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
