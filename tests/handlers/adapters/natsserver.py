@@ -20,6 +20,7 @@ class NatsServer:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.url = f"nats://127.0.0.1:{self.port}"
+        directory.mkdir(exist_ok=True)
         self._directory = directory
         self._config = directory / "nats.conf"
         self._config.write_text(config)
