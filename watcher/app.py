@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -15,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from handlers.adapters.bus import Bus, connection_options
 from handlers.adapters.kube import Kube
+from handlers.adapters.telemetry import Check
 from schemas.resources import (
     CANARY,
     CONFIG_MAP,
@@ -48,7 +49,8 @@ _AROUND = (
     SCALED_OBJECT,
     *_CONFIGS,
 )
-Check = Callable[[], Awaitable[str | None]]
+_READERS = 8
+"""Canaries that are looked at at a time; each waits for one object or for the bus."""
 
 
 class ConnectionLostError(Exception):
@@ -68,8 +70,7 @@ class Connection:
     async def run(self) -> None:
         """Until cancelled. Raises :class:`ConnectionLostError`."""
         await self.client.connect(
-            **self._options,
-            error_cb=self._failed,
+            **(self._options | {"error_cb": self._failed}),
             disconnected_cb=self._disconnected,
             reconnected_cb=self._reconnected,
             closed_cb=self._was_closed,
@@ -148,12 +149,15 @@ class Watcher:
 
     async def run(self) -> None:
         """Until cancelled; what is published is sent before it returns."""
+        parts: list[Any] = [self.connection, self.provisioning, self._ticker, *self.streams]
+        parts += [self._announcer] * _READERS
+        tasks = [asyncio.create_task(part.run(), name=type(part).__name__) for part in parts]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                parts: list[Any] = [self.connection, self.provisioning, self._announcer, self._ticker, *self.streams]
-                for part in parts:
-                    tasks.create_task(part.run(), name=type(part).__name__)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
         finally:
+            await _end(tasks)
             await self.connection.close()
 
     async def _streams_are_there(self) -> str | None:
@@ -173,6 +177,15 @@ def _streams(settings: Settings, kube: Kube, fleet: Fleet, metrics: WatcherMetri
             Stream(kube, resource, namespace, fleet, metrics, optional=resource is SCALED_OBJECT) for resource in around
         ]
     return found
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels until they end: the client of the bus swallows a cancellation that meets an answer."""
+    pending = {task for task in tasks if not task.done()}
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.2)
 
 
 def _now() -> int:
