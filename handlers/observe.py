@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from handlers import snapshots
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
 from handlers.core import validate
@@ -114,8 +115,16 @@ class Observer:
             primary=_trimmed(primary),
             primary_current=own is not None and own.runs(status.primary_revision),
             older_twin=twin,
+            snapshot_missing=await self._snapshot_missing(canary, workload, own),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+
+    async def _snapshot_missing(self, canary: Canary, target: Workload | None, primary: Workload | None) -> bool:
+        """Asked only while promoting, before the primary has got its revision."""
+        status = canary.status
+        if status.phase is not Phase.PROMOTING or (primary is not None and primary.runs(status.primary_revision)):
+            return False
+        return await snapshots.load(self._kube, canary, status.primary_revision, target) is None
 
     async def _older_twin(self, canary: Canary) -> str:
         """Another Canary of ours on the same target that was there first; the younger one stands back."""

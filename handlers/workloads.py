@@ -14,7 +14,7 @@ from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, TARGETS
 from schemas.settings import Settings
-from schemas.status import Phase
+from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
 
@@ -38,21 +38,17 @@ class Workloads:
 
     async def _primary(self, canary: Canary, seen: Observation, target: Workload) -> None:
         status, existing = canary.status, seen.primary_workload
-        if not status.primary_step:
+        if not status.primary_step or not _primary_due(status, existing):
             return
-        if (
-            existing is not None
-            and existing.fence(PRIMARY_STEP) == status.primary_step
-            and existing.runs(status.primary_revision)
-        ):
-            return
-        if existing is not None and status.primary_step < existing.fence(PRIMARY_STEP) <= status.step:
+        resource = TARGETS[canary.spec.target_ref.kind]
+        if existing is not None and existing.runs(status.primary_revision):
+            # an equal value with an older fence is written all the same: it shuts out delayed writers
+            await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _fenced(existing, status))
             return
         template = await snapshots.load(self._kube, canary, status.primary_revision, target)
         if template is None:
-            # nothing to make it from; the status says so at the next decision
+            # nothing to make it from; the next decision says so
             return
-        resource = TARGETS[canary.spec.target_ref.kind]
         if existing is not None:
             body = primary.primary_again(canary, status, existing, target, template, self._keys)
             await self._kube.replace(resource, body)
@@ -114,6 +110,21 @@ class Workloads:
             found = await self._kube.find(HORIZONTAL_POD_AUTOSCALER, canary.metadata.namespace, ref.name)
             return max(1, int(((found or {}).get("spec") or {}).get("minReplicas") or 1))
         return 1
+
+
+def _primary_due(status: CanaryStatus, existing: Workload | None) -> bool:
+    """Missing, behind, or edited by somebody; never over a higher fence that a later step of ours wrote."""
+    if existing is None:
+        return True
+    fence = existing.fence(PRIMARY_STEP)
+    if status.primary_step < fence <= status.step:
+        return False
+    return fence != status.primary_step or not existing.runs(status.primary_revision)
+
+
+def _fenced(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
+    marks = {PRIMARY_STEP: str(status.primary_step)}
+    return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 
 def _sized(target: Workload, step: int, replicas: int | None) -> Mapping[str, Any]:

@@ -70,6 +70,8 @@ class Observation(Wire):
     target_revision: str = ""
     primary: Mapping[str, Any] | None = None
     primary_current: bool = False
+    snapshot_missing: bool = False
+    """The primary should get a revision whose snapshot is lost, and the target has moved on to another."""
     older_twin: str = ""
     problems: tuple[str, ...] = ()
     answers: Answers | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings
+from handlers.core import endings, progressing
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_readiness
 from handlers.core.plan import is_fresh
@@ -13,6 +13,8 @@ def promoting(draft: Draft) -> Draft:
     """Any wake may finish what a slot began: nobody waits for the next tick once the primary is ready."""
     if draft.status.returning:
         return _going_back(draft)
+    if draft.seen.snapshot_missing:
+        return _analyse_again(draft)
     if draft.seen.target_revision == draft.status.promoted_revision != draft.status.canary_revision:
         text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
         return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
@@ -35,6 +37,16 @@ def promoting(draft: Draft) -> Draft:
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
     alert = f"Promotion failed, primary not ready: {found.message}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _analyse_again(draft: Draft) -> Draft:
+    """What was analysed is lost and must not be guessed: the target as it is now is analysed instead."""
+    text = (
+        f"the snapshot of revision {draft.status.primary_revision} is missing and {draft.target_place} has moved on! "
+        f"Restarting analysis for {draft.target_place}"
+    )
+    kept = draft.run_on_primary(draft.status.promoted_revision)
+    return progressing.restart(kept).tell(Reason.SNAPSHOT_MISSING, text, warn=True, alert=text, severity="warn")
 
 
 def _shift(draft: Draft) -> Draft:
@@ -66,6 +78,11 @@ def _going_back(draft: Draft) -> Draft:
     """Traffic leaves the canary only for a primary seen ready on the promoted revision."""
     ending = draft.status.returning
     assert ending is not None  # noqa: S101 - asked for by the caller
+    if draft.seen.snapshot_missing:
+        text = (
+            f"the snapshot of revision {draft.status.primary_revision} is missing, {draft.primary_place} cannot return"
+        )
+        return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
     if not found.ready:
         text = f"{draft.primary_place} not ready: {found.message}"
