@@ -27,8 +27,10 @@ from deploy.sandbox.gateway.translate import ROUTE_CONFIGURATION
 from handlers.adapters.kube import Object
 
 _STARTED = 15.0
-_TAKEN = 3.0
-"""Seconds within which Envoy starts, and within which it takes a configuration that it is going to take."""
+_CLUSTERS_TAKEN = 3.0
+_ROUTES_TAKEN = 15.0
+"""Seconds within which Envoy starts and takes a configuration, on a machine that is busy. A cluster may never be taken
+(a name that does not resolve) and must not hold up the routes of the others for long."""
 _POLL = 0.005
 
 
@@ -58,7 +60,7 @@ class Envoy:
         self._log = directory / "envoy.log"
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=15))
         try:
             await self._start()
         except BaseException:
@@ -105,7 +107,7 @@ class Envoy:
         if not self._write(path, list(clusters.values())):
             return
         self._clusters = dict(clusters)
-        deadline = time.monotonic() + _TAKEN
+        deadline = time.monotonic() + _CLUSTERS_TAKEN
         while await self._known_clusters() != set(clusters):
             if time.monotonic() > deadline:
                 print(f"envoy: not all clusters were taken; see {self._log}", file=sys.stderr, flush=True)
@@ -117,12 +119,12 @@ class Envoy:
         if not self._write(self._directory / "rds" / "routes.json", [routes]):
             return before.version == self._routes_version
         self._routes_version = str(self._version)
-        deadline = time.monotonic() + _TAKEN
+        deadline = time.monotonic() + _ROUTES_TAKEN
         while (now := await self._known_routes()).version != self._routes_version:
             if now.refused > before.refused:
                 return False
             if time.monotonic() > deadline:
-                raise EnvoyError(f"Envoy did not look at its new routes within {_TAKEN:.0f} s; see {self._log}")
+                raise EnvoyError(f"Envoy did not look at its new routes within {_ROUTES_TAKEN:.0f} s; see {self._log}")
             await asyncio.sleep(_POLL)
         return True
 

@@ -3,38 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from deploy.sandbox.gateway.reporter import Pace, Reporter
 from deploy.sandbox.gateway.snapshot import Report
 from deploy.sandbox.mirror import Mirror, ref_of
-from deploy.sandbox.network import free_port
 from handlers.adapters.errors import Conflict
 from schemas.resources import ENDPOINT_SLICE, ROUTE_TABLE, UPSTREAM, VIRTUAL_SERVICE
-from tests.sandbox.control_plane import connected, control_plane, namespace
 from tests.sandbox.gateway import objects
 from tests.sandbox.gateway.objects import delegating, route_table, single, upstream_name, weighted
 from tests.sandbox.gateway.world import World, judged, told, under_proxy
-from tests.sandbox.processes import program
 
 pytestmark = pytest.mark.e2e
 ACCEPTED = {"state": "Accepted"}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        control_plane() as kubeconfig,
-        connected(kubeconfig) as kube,
-        namespace(kube) as name,
-        World(kube, kubeconfig, name, tmp_path) as made,
-    ):
-        yield made
 
 
 async def test_what_is_there_at_the_start_is_served_and_reported(world: World) -> None:
@@ -107,6 +90,23 @@ async def test_a_route_without_weight_is_rejected_and_the_old_one_goes_on(world:
         assert told(await world.get(ROUTE_TABLE, "podinfo"))["state"] == "Accepted"
     assert verdict["state"] == "Rejected"
     assert "require a total weight that is greater than or equal to 1" in verdict["reason"]
+
+
+async def test_an_invalid_regular_expression_is_accepted_by_gloo_and_refused_by_envoy(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.delegate()
+    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
+    async with world.gateway() as asking:
+        await world.verdict()
+        header = {"name": "user-agent", "value": "(?!Chrome", "regex": True}
+        await world.patch_routes(weighted(0, 100, matchers=[{"headers": [header]}]), weighted(0, 100))
+        assert await world.verdict() == ACCEPTED
+        assert await asking.get(host=world.host) == (200, "primary")
+        await world.patch_routes(weighted(0, 100))
+        assert await world.verdict() == ACCEPTED
+        assert await asking.get(host=world.host) == (200, "canary")
+    assert capsys.readouterr().err.count("Envoy refuses the routes (rds update_rejected 1)") == 1
 
 
 async def test_a_missing_route_table_is_a_warning_and_a_404_until_it_is_there(world: World) -> None:
@@ -256,33 +256,3 @@ async def test_a_new_gateway_serves_what_the_old_one_did_and_writes_no_status(wo
         await world.until(VIRTUAL_SERVICE, "later", judged)
     after = [await world.get(kind, "podinfo") for kind in (ROUTE_TABLE, VIRTUAL_SERVICE)]
     assert after == before
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_the_program_takes_its_envoy_with_it(world: World, tmp_path: Path, number: signal.Signals) -> None:
-    await world.delegate()
-    await world.apply(ROUTE_TABLE, route_table(weighted(100, 0)))
-    port, admin = free_port(), free_port()
-    arguments = ["--port", str(port), "--admin-port", str(admin), "--state", str(tmp_path)]
-    async with program(
-        "-m", "deploy.sandbox.gateway", *arguments, environment={"KUBECONFIG": str(world.kubeconfig)}
-    ) as gateway:
-        await gateway.says(f"gateway: serving 127.0.0.1:{port}")
-        _, writer = await asyncio.open_connection("127.0.0.1", admin)
-        writer.close()
-        gateway.process.send_signal(number)
-        code = await gateway.ends()
-        assert code == (0 if number == signal.SIGTERM else -signal.SIGKILL)
-        await _refuses(admin)
-
-
-async def _refuses(port: int) -> None:
-    """Returns when nobody listens there any more: the kernel ends an orphan a moment after its parent."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                return
-            writer.close()
-            await asyncio.sleep(0.01)
