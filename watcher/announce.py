@@ -20,7 +20,6 @@ from watcher.metrics import WatcherMetrics
 SOURCE = "canarybus-watcher"
 
 _log = logging.getLogger("watcher.announce")
-_WORKERS = 8
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 
 
@@ -50,12 +49,7 @@ class Announcer:
         self._now = now
 
     async def run(self) -> None:
-        """Until cancelled."""
-        async with asyncio.TaskGroup() as workers:
-            for _ in range(_WORKERS):
-                workers.create_task(self._work())
-
-    async def _work(self) -> None:
+        """Until cancelled. Several may run: each Canary is looked at by one at a time."""
         while True:
             await self._bus_ready.wait()
             uid = await self._fleet.next()

@@ -147,6 +147,12 @@ class Watcher:
     def checks(self) -> Mapping[str, Check]:
         return {"nats": self.connection.check, "streams": self._streams_are_there, "watches": self._all_listed}
 
+    async def ready(self) -> None:
+        """Returns when every check is passed for the first time."""
+        await self.provisioning.there.wait()
+        for stream in self.streams:
+            await stream.listed.wait()
+
     async def run(self) -> None:
         """Until cancelled; what is published is sent before it returns."""
         parts: list[Any] = [self.connection, self.provisioning, self._ticker, *self.streams]
@@ -164,7 +170,7 @@ class Watcher:
         return self.provisioning.trouble
 
     async def _all_listed(self) -> str | None:
-        behind = [f"{stream.place}: {stream.trouble}" for stream in self.streams if not stream.listed]
+        behind = [f"{stream.place}: {stream.trouble}" for stream in self.streams if not stream.listed.is_set()]
         return "; ".join(behind) or None
 
 

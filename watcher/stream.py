@@ -62,7 +62,7 @@ class Stream:
     ) -> None:
         self.resource = resource
         self.namespace = namespace
-        self.listed = False
+        self.listed = asyncio.Event()
         self.trouble: str | None = "not listed yet"
         self._kube = kube
         self._sink = sink
@@ -117,9 +117,7 @@ class Stream:
         for key, item in seen.items():
             self._put(key, item)
         self._well()
-        if not self.listed:
-            self.listed = True
-            self._sink.listed(self.resource.kind)
+        self._all_told()
 
     def _events(self) -> AsyncGenerator[WatchEvent, None]:
         version = self._version or ""
@@ -159,8 +157,13 @@ class Stream:
     def _key(self, item: Mapping[str, Any]) -> Key:
         return Key(self.resource.kind, item["metadata"].get("namespace", ""), item["metadata"]["name"])
 
+    def _all_told(self) -> None:
+        if not self.listed.is_set():
+            self.listed.set()
+            self._sink.listed(self.resource.kind)
+
     def _well(self) -> None:
-        if self.trouble is not None and self.listed:
+        if self.trouble is not None and self.listed.is_set():
             _log.info("watching again", extra={"watch": self.place})
         self.trouble = None
 
@@ -168,9 +171,7 @@ class Stream:
         """A kind that is not installed has no objects."""
         for key in list(self._known):
             self._remove(key)
-        if not self.listed:
-            self.listed = True
-            self._sink.listed(self.resource.kind)
+        self._all_told()
 
     async def _pause(self, error: AdapterError | None) -> None:
         """Backoff with jitter; what is wrong is logged when it begins and when it changes, not at each attempt."""

@@ -9,7 +9,14 @@ from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, Resource
 from schemas.workload import Workload
 
 NAMESPACE = "default"
-REST: dict[str, Any] = {"phase": "Succeeded", "settled": True, "step": 7, "failedChecks": 0, "canaryWeight": 0, "iterations": 0}
+REST: dict[str, Any] = {
+    "phase": "Succeeded",
+    "settled": True,
+    "step": 7,
+    "failedChecks": 0,
+    "canaryWeight": 0,
+    "iterations": 0,
+}
 
 
 class Cluster:
@@ -34,7 +41,9 @@ class Cluster:
         """As the handlers commit it: what is not named stays."""
         return await self.kube.patch(CANARY, NAMESPACE, name, {"status": status}, subresource="status")
 
-    async def deployment(self, name: str = "podinfo", image: str = "stefanprodan/podinfo:6.0.0", replicas: int = 1) -> Object:
+    async def deployment(
+        self, name: str = "podinfo", image: str = "stefanprodan/podinfo:6.0.0", replicas: int = 1
+    ) -> Object:
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "podinfod", "image": image}]}}
         spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}

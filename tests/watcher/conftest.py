@@ -71,7 +71,8 @@ def begin(api: EmbeddedKubernetes, cluster: Cluster, settings: Settings) -> Begi
             watcher = Watcher(settings.model_copy(update=changed), kube, CollectorRegistry(), check_every=0.1)
             running = asyncio.create_task(watcher.run())
             try:
-                await ready(watcher)
+                async with asyncio.timeout(10):
+                    await watcher.ready()
                 yield watcher
             finally:
                 running.cancel()
@@ -79,9 +80,3 @@ def begin(api: EmbeddedKubernetes, cluster: Cluster, settings: Settings) -> Begi
                     await running
 
     return begin
-
-
-async def ready(watcher: Watcher) -> None:
-    async with asyncio.timeout(10):
-        while any([await check() for check in watcher.checks.values()]):
-            await asyncio.sleep(0.01)

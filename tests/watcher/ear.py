@@ -33,6 +33,7 @@ class Ear:
         self._server = server
         self._news = asyncio.Condition()
         self._tasks: list[asyncio.Task[None]] = []
+        self._done = False
         self.client: Client
 
     async def __aenter__(self) -> Self:
@@ -41,6 +42,7 @@ class Ear:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._done = True  # the client may swallow a cancellation while it fetches
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -49,11 +51,11 @@ class Ear:
     async def _listen(self, durable: str) -> None:
         consumer = CONSUMERS[durable]
         js = self.client.jetstream()
-        while True:
+        while not self._done:
             with suppress(nats.errors.Error, js_errors.Error):
                 subscription = await js.pull_subscribe_bind(durable, consumer.stream)
-                while True:
-                    for message in await subscription.fetch(1, timeout=0.5):
+                while not self._done:
+                    for message in await subscription.fetch(1, timeout=0.2):
                         await message.ack_sync()
                         kind = message.subject.split(".")[1]
                         headers = message.headers or {}
@@ -83,6 +85,11 @@ class Ear:
 
         await self.until(found)
         return found(self.heard)[0]
+
+    async def counts(self, name: str, changes: int) -> None:
+        """Until so many changes of that Canary were heard; more than those are a failure."""
+        await self.until(lambda heard: len(self.changes(name)) >= changes)
+        assert len(self.changes(name)) == changes
 
     def changes(self, name: str = "podinfo") -> list[tuple[str, str]]:
         """Reason and object of each change, in the order of arrival."""
