@@ -14,7 +14,7 @@ import nats.errors
 from faststream import BaseMiddleware
 from faststream.exceptions import IgnoredException
 from faststream.nats import NatsBroker
-from faststream.nats.subscriber.usecases import ConcurrentPullStreamSubscriber
+from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
 from handlers.adapters.errors import PermanentError, TransientError
@@ -62,14 +62,14 @@ class Settling:
             return _SettlingMiddleware(msg, context=context, settling=self)
         return BaseMiddleware(msg, context=context)
 
-    def subscriber(self, broker: NatsBroker, durable: str, *, workers: int) -> ConcurrentPullStreamSubscriber:
+    def subscriber(self, broker: NatsBroker, durable: str, *, workers: int) -> PullStreamSubscriber:
         """The decorator of a handler that takes the message of :data:`schemas.streams.CONSUMERS` ``[durable]``.
 
         ``workers`` messages at a time; each is fetched only when a worker is free, so that nothing queues behind a slow
         one while another process is idle.
         """
         subscriber = broker.subscriber(**subscriber_options(durable, workers=workers))
-        assert isinstance(subscriber, ConcurrentPullStreamSubscriber)  # noqa: S101 - narrows a union of overloads
+        assert isinstance(subscriber, PullStreamSubscriber)  # noqa: S101 - narrows a union of overloads
         pull = Pull(self, subscriber)
         subscriber._consume_pull = pull.run  # type: ignore[method-assign]
         self._pulls.append(pull)

@@ -17,6 +17,9 @@ from schemas.envelope import UnreadableError, decode
 from schemas.events import Message
 from schemas.streams import CONSUMERS
 
+_ASK_AGAIN = 2.0
+"""Seconds: a request for messages that a restarted server has forgotten is made again after this time."""
+
 
 def subscriber_options(durable: str, *, workers: int) -> dict[str, Any]:
     """Keyword arguments of ``broker.subscriber``; streams and consumers are the watcher's: nothing is declared here."""
@@ -25,7 +28,7 @@ def subscriber_options(durable: str, *, workers: int) -> dict[str, Any]:
         "subject": consumer.subject,
         "stream": JStream(consumer.stream, declare=False),
         "durable": durable,
-        "pull_sub": PullSub(batch_size=1, timeout=5),
+        "pull_sub": PullSub(batch_size=1, timeout=_ASK_AGAIN),
         "max_workers": workers,
         "ack_policy": AckPolicy.MANUAL,
         "no_reply": True,

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 import nats.errors
-from faststream.nats.subscriber.usecases import ConcurrentPullStreamSubscriber
+from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class Holder(Protocol):
 class Pull:
     """For one subscriber. FastStream's loop spins when the consumer is gone, and drops fetched messages at the end."""
 
-    def __init__(self, holder: Holder, subscriber: ConcurrentPullStreamSubscriber) -> None:
+    def __init__(self, holder: Holder, subscriber: PullStreamSubscriber) -> None:
         self._holder = holder
         self._subscriber = subscriber
         self._fetch: asyncio.Future[list[Msg]] | None = None
