@@ -117,7 +117,7 @@ async def serve(kube: Kube, namespace: str, definition: Object) -> Widgets:
 
 
 def _established(definition: Object) -> bool:
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = definition.get("status", {}).get("conditions") or []
     return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
 
 
@@ -156,4 +156,5 @@ def deployment(name: str = "podinfo", replicas: int = 1, image: str = "podinfo:6
 
 
 def configmap(name: str = "one", labels: dict[str, str] | None = None, **data: str) -> Object:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "labels": labels or {}}, "data": data}
+    metadata: Object = {"name": name} | ({"labels": labels} if labels else {})
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata} | ({"data": data} if data else {})

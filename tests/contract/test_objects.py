@@ -184,7 +184,8 @@ async def test_scale_shows_and_sets_replicas(kube: Kube, ns: str) -> None:
 META = {"name": "x"}
 REFUSALS: dict[str, tuple[str, Any, int, str, str]] = {
     "the group version of another kind": (
-        "configmaps", {"apiVersion": "v2", "kind": "ConfigMap", "metadata": META}, 400, "BadRequest", "does not match"),
+        "configmaps", {"apiVersion": "v2", "kind": "ConfigMap", "metadata": META}, 400, "BadRequest",
+        'no kind "ConfigMap" is registered for version "v2"'),
     "another namespace than the path": (
         "configmaps", configmap() | {"metadata": {"name": "x", "namespace": "other"}}, 400, "BadRequest",
         "the namespace of the provided object does not match the namespace sent on the request"),

@@ -39,6 +39,9 @@ def check_identity(resource: Resource, version: str, obj: Any, namespace: str, n
     given = obj.setdefault("apiVersion", expected)
     kind = obj.setdefault("kind", resource.kind)
     if given != expected:
+        if not resource.custom and (kind != resource.kind or not resource.version(given.rpartition("/")[2])):
+            why = f'no kind "{kind}" is registered for version "{given}"'
+            raise errors.bad_request(f'{kind} in version "{given}" cannot be handled as a {resource.kind}: {why}')
         why = f"the API version in the data ({given}) does not match the expected API version ({expected})"
         raise errors.bad_request(why)
     metadata = obj.get("metadata")
@@ -106,7 +109,7 @@ def judge(resource: Resource, version: Version, obj: Object, old: Object | None)
 
     On an update of a custom resource a value that was invalid before and has not changed is let through.
     """
-    causes = rules.metadata_causes(obj, resource.kind)
+    causes = rules.metadata_causes(obj, resource.kind) + _late_finalizers(obj, old)
     if resource.custom:
         found = validation.check({name: value for name, value in obj.items() if name != "metadata"}, version.schema)
         causes += found if old is None else [cause for cause in found if not _unchanged(cause.field, obj, old)]
@@ -114,6 +117,18 @@ def judge(resource: Resource, version: Version, obj: Object, old: Object | None)
         causes += rule(obj, old)
     if causes:
         raise errors.invalid(resource.group, resource.kind, obj["metadata"].get("name", ""), causes)
+
+
+def _late_finalizers(obj: Object, old: Object | None) -> list[errors.Cause]:
+    if old is None or "deletionTimestamp" not in old["metadata"]:
+        return []
+    known = old["metadata"].get("finalizers") or []
+    late = [one for one in obj["metadata"].get("finalizers") or () if one not in known]
+    if not late:
+        return []
+    shown = ", ".join(f'"{one}"' for one in late)
+    why = f"no new finalizers can be added if the object is being deleted, found new finalizers []string{{{shown}}}"
+    return [errors.Cause("FieldValueForbidden", f"Forbidden: {why}", "metadata.finalizers")]
 
 
 _STEP = re.compile(r"[^.\[\]]+")

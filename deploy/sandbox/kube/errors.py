@@ -78,12 +78,18 @@ def conflict(group: str, plural: str, name: str, why: str = STALE) -> StatusErro
 
 def apply_conflict(causes: list[Cause]) -> StatusError:
     """Fields owned by another manager, met by server-side apply without `force`."""
-    shown = "; ".join(sorted({cause.message for cause in causes}))
-    count = f"{len(causes)} conflict{'s' if len(causes) > 1 else ''}"
-    fields = ", ".join(cause.field for cause in causes) if len(causes) == 1 else ""
-    listed = "".join(f"\n- {cause.field}" for cause in causes) if len(causes) > 1 else f": {fields}"
     details = {"causes": [_cause(cause) for cause in causes]}
-    return StatusError(409, "Conflict", f"Apply failed with {count}: {shown}{listed}", details)
+    if len(causes) == 1:
+        return StatusError(409, "Conflict", f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", details)
+    by_manager: dict[str, list[str]] = {}
+    for cause in causes:
+        by_manager.setdefault(cause.message, []).append(cause.field)
+    parts = [
+        f"{message.replace('conflict with', 'conflicts with', 1)}:" + "".join(f"\n- {field}" for field in fields)
+        for message, fields in sorted(by_manager.items())
+    ]
+    joined = "\n".join(parts)
+    return StatusError(409, "Conflict", f"Apply failed with {len(causes)} conflicts: {joined}", details)
 
 
 def _cause(cause: Cause) -> dict[str, str]:

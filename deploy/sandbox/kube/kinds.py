@@ -186,6 +186,14 @@ def _autoscaler(obj: Object) -> None:
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
 
 
+def _event(obj: Object) -> None:
+    obj.setdefault("source", {})
+    for name in ("firstTimestamp", "lastTimestamp", "eventTime"):
+        obj.setdefault(name, None)
+    obj.setdefault("reportingComponent", "")
+    obj.setdefault("reportingInstance", "")
+
+
 def _binding(obj: Object) -> None:
     group = "rbac.authorization.k8s.io"
     obj.setdefault("roleRef", {}).setdefault("apiGroup", group)
@@ -212,6 +220,7 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
     "Service": _service,
     "Secret": _secret,
     "Namespace": _namespace,
+    "Event": _event,
     "HorizontalPodAutoscaler": _autoscaler,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
@@ -221,7 +230,7 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
 # kinds whose metadata.generation counts changes of the spec
 COUNTED = frozenset({
     "Pod", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "NetworkPolicy", "PodDisruptionBudget",
-    "EndpointSlice", "CustomResourceDefinition", "HorizontalPodAutoscaler",
+    "EndpointSlice", "CustomResourceDefinition",
 })  # fmt: skip
 
 # kinds whose PUT may leave resourceVersion out; for all others it must be given

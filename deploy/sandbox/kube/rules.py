@@ -228,6 +228,19 @@ def _autoscaler(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
+def _event(obj: Object, old: Object | None) -> list[Cause]:
+    about, home = (obj.get("involvedObject") or {}).get("namespace", ""), obj["metadata"].get("namespace", "")
+    if about != home and (about or home != "default"):
+        return [invalid_value("involvedObject.namespace", about, "does not match event.namespace")]
+    return []
+
+
+def _revision(obj: Object, old: Object | None) -> list[Cause]:
+    if old is not None and obj.get("data") != old.get("data"):
+        return [invalid_value("data", obj.get("data"), "field is immutable")]
+    return []
+
+
 def _binding(obj: Object, old: Object | None) -> list[Cause]:
     if old is not None and obj.get("roleRef") != old.get("roleRef"):
         return [invalid_value("roleRef", obj.get("roleRef"), "cannot change roleRef")]
@@ -244,6 +257,8 @@ RULES: dict[str, Callable[[Object, Object | None], list[Cause]]] = {
     "ConfigMap": _data,
     "Secret": _data,
     "HorizontalPodAutoscaler": _autoscaler,
+    "Event": _event,
+    "ControllerRevision": _revision,
     "RoleBinding": _binding,
     "ClusterRoleBinding": _binding,
     "CustomResourceDefinition": check_definition,

@@ -119,7 +119,8 @@ def _refuse_conflicts(others: list[Object], changed: Fields) -> None:
         for path in ownership.paths(ownership.intersect(entry["fieldsV1"], changed)) if changed else ():
             if path:
                 how = f' with subresource "{entry["subresource"]}"' if entry.get("subresource") else ""
-                text = f'conflict with "{entry["manager"]}"{how} using {entry["apiVersion"]}'
+                using = f" using {entry['apiVersion']}" if entry["operation"] == UPDATE else ""
+                text = f'conflict with "{entry["manager"]}"{how}{using}'
                 causes.append(errors.Cause("FieldManagerConflict", text, path))
     if causes:
         raise errors.apply_conflict(causes)

@@ -80,8 +80,8 @@ class Stream:
                 self._bookmark({"k8s.io/initial-events-end": "true"})
             return
         if not version.isdigit():
-            cause = errors.invalid_value("resourceVersion", version, "strconv.ParseUint: parsing: invalid syntax")
-            raise errors.invalid("meta.k8s.io", "ListOptions", "", [cause])
+            why = f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
+            raise errors.StatusError(500, "", why)
         for change in store.since(self.target.resource.key, int(version)):
             self._on_change(change)
 

@@ -74,9 +74,20 @@ def prune_built_in(value: Any, schema: Schema | None, path: str, unknown: list[s
         shape = (properties or {}).get(name, additional)
         if shape is None:
             unknown.append(f"{path}.{name}" if path else name)
-        elif child is not None:
+        elif child is not None and not _is_left_out(name, child, shape):
             kept[name] = prune_built_in(child, shape, f"{path}.{name}" if path else name, unknown)
     return kept
+
+
+_SHOWN_EMPTY = frozenset({"rules", "endpoints", "ports", "managedFields"})
+
+
+def _is_left_out(name: str, value: Any, shape: Schema) -> bool:
+    """Empty maps and lists of built-in kinds are not stored."""
+    if value == []:
+        return name not in _SHOWN_EMPTY
+    shape = resolve(shape) or {}
+    return value == {} and "properties" not in shape and "additionalProperties" in shape
 
 
 def drop_nulls(value: Any, schema: Schema | None) -> None:

@@ -82,6 +82,7 @@ def calculate(own: Object, new: Object | None, sets: list[Object], now: datetime
     counts["unavailableReplicas"] = max(0, wanted - counts["availableReplicas"])
     status: Object = {"observedGeneration": own["metadata"]["generation"]}
     status |= {name: count for name, count in counts.items() if count}
+    status["terminatingReplicas"] = _sum(sets, "terminatingReplicas")
     if "collisionCount" in before:
         status["collisionCount"] = before["collisionCount"]
     conditions = [dict(one) for one in before.get("conditions") or ()]

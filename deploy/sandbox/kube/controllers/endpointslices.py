@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..admission import Options
-from ..cluster import Cluster, suffix
+from ..cluster import Cluster
 from ..store import Change, Key, Record
 from . import pods
 
@@ -69,7 +69,7 @@ class EndpointSlices:
             content = {"endpoints": endpoints, "ports": ports}
             if index >= len(known):
                 metadata = {
-                    "name": f"{record.key[1]}-{suffix()}", "labels": labels,
+                    "generateName": f"{record.key[1]}-", "labels": labels,
                     "ownerReferences": [pods.owner_reference(service)],
                 }  # fmt: skip
                 made = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}

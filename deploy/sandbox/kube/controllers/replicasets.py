@@ -61,6 +61,9 @@ class ReplicaSets:
             "availableReplicas": sum(1 for wait in waits if not wait),
         }
         status |= {name: count for name, count in counts.items() if count}
+        status["terminatingReplicas"] = sum(
+            1 for pod in pods.owned(self.cluster, "pods", self._record(own)) if "deletionTimestamp" in pod["metadata"]
+        )
         status["observedGeneration"] = own["metadata"]["generation"]
         pods.write_status(self.cluster, self.cluster.resources.stored(REPLICA_SETS), own, status)
         return min((wait for wait in waits if wait), default=None)
