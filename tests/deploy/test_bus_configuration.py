@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,46 +16,17 @@ from nats.aio.client import Client
 from handlers.adapters.bus import Bus, provision
 from schemas.events import Change, ChangeReason, CommandBody, StepResult, Tick
 from schemas.streams import CONSUMERS, STREAMS
-from tests.deploy.api import DEPLOY, manifests
+from tests.deploy.bus import PASSWORDS, deployed_bus
 from tests.handlers.adapters.natsserver import NatsServer
 
-# read as numbers, they would be 12 and infinity
-PASSWORDS = {"watcher": "12e4", "handlers": "9e999", "operator": "0123456789abcdef"}
-PLACES_OF_A_POD = ("port: 4222", "http_port: 8222", "store_dir: /data")
 PLACE: dict[str, Any] = {"namespace": "test", "name": "podinfo"}
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
 
 
-def _part(kind: str, name: str) -> dict[str, Any]:
-    files = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
-    return next(item for item in manifests(files) if item["kind"] == kind and item["metadata"]["name"] == name)
-
-
-def _environment() -> dict[str, str]:
-    """As the kubelet makes it for the server's container."""
-    known = {"POD_NAME": "canarybus-nats-0"}
-    for variable in _part("StatefulSet", "canarybus-nats")["spec"]["template"]["spec"]["containers"][0]["env"]:
-        if "value" in variable:
-            value = variable["value"]
-            for name, found in known.items():
-                value = value.replace(f"$({name})", found)
-            known[variable["name"]] = value
-        elif "secretKeyRef" in variable["valueFrom"]:
-            known[variable["name"]] = PASSWORDS[variable["valueFrom"]["secretKeyRef"]["key"]]
-    return known
-
-
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    lines = _part("ConfigMap", "canarybus-nats")["data"]["nats.conf"].splitlines()
-    config = "\n".join(line for line in lines if line.strip() not in PLACES_OF_A_POD)
-    assert len(config.splitlines()) == len(lines) - len(PLACES_OF_A_POD)
-    for name, value in _environment().items():
-        monkeypatch.setenv(name, value)
-    started = NatsServer(tmp_path, config)
-    started.start()
-    yield started
-    started.kill()
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with deployed_bus(tmp_path) as started:
+        yield started
 
 
 class Refusals:
