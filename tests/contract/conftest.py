@@ -140,13 +140,13 @@ async def plain_widgets(kube: Kube, ns: str) -> AsyncIterator[Widgets]:
 
 
 def deployment(name: str = "podinfo", replicas: int = 1, image: str = "podinfo:6.0.1", **spec: object) -> Object:
-    annotations = spec.pop("pod_annotations", {})
+    annotations = spec.pop("pod_annotations", None)
     return {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name, "labels": {"app": name}},
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": name}},
             "template": {
-                "metadata": {"labels": {"app": name}, "annotations": annotations},
+                "metadata": {"labels": {"app": name}} | ({"annotations": annotations} if annotations else {}),
                 "spec": {"containers": [{"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 9898}]}],
                          "terminationGracePeriodSeconds": 0},
             },

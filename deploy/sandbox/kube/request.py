@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import yaml
 
-from . import errors
+from . import errors, protobuf
 from .admission import Options
 from .resources import Resource, Resources, Version
 
@@ -102,6 +102,8 @@ def parse_yaml(text: bytes | str) -> Any:
 def decode(body: bytes, content_type: str, kind: str) -> Any:
     """The object in a request's body. Raises StatusError 400 or 415."""
     media = content_type.partition(";")[0].strip() or JSON
+    if media == protobuf.MEDIA:
+        return protobuf.decode(body)
     if media not in (JSON, YAML):
         raise errors.unsupported_media((JSON, YAML))
     return _load(body, media, f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; ")
