@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from deploy.sandbox.kube import EmbeddedKubernetes
+from handlers.adapters.bus import Bus, provision
+from handlers.adapters.kube import Access, Kube
+from schemas.settings import Settings
+from tests.handlers.adapters.natsserver import NatsServer
+from tests.handlers.house import Answering, CountingKube, House
+
+
+@pytest.fixture
+async def kubernetes() -> AsyncIterator[EmbeddedKubernetes]:
+    async with EmbeddedKubernetes(pods="instant") as api:
+        yield api
+
+
+@pytest.fixture
+async def house(kubernetes: EmbeddedKubernetes, tmp_path: Path) -> AsyncIterator[House]:
+    server = NatsServer(tmp_path)
+    server.start()
+    client = await server.connect()
+    bus, answering = Bus(client), Answering()
+    await provision(bus.js)
+    await answering.start()
+    settings = Settings(metrics_server=answering.url, drain=0, min_interval=1)
+    access = Access(kubernetes.url)
+    async with Kube(access, user_agent="test") as admin, CountingKube(access, user_agent="canarybus-handlers") as kube:
+        house = House(kube, admin, bus, answering, settings)
+        yield house
+        await house.http.aclose()
+    await answering.stop()
+    await client.close()
+    server.kill()

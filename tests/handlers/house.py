@@ -1,0 +1,293 @@
+"""The handlers' inside on real neighbours: the Kubernetes API, a nats-server, an HTTP server that is asked.
+
+Wakes are called directly, so that a test decides what meets what; time is the test's own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import yaml
+from aiohttp import web
+
+from handlers.adapters.bus import Bus
+from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.kube import Access, Kube, Object
+from handlers.adapters.prometheus import Prometheus
+from handlers.adapters.webhooks import Webhooks
+from handlers.advance import Advance
+from handlers.ask import Asker
+from handlers.observe import Observer
+from schemas.canary import Canary, Ref
+from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus, Tick, Verb
+from schemas.resources import (
+    CANARY,
+    CONTROLLER_REVISION,
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    ROUTE_TABLE,
+    SERVICE,
+    Resource,
+)
+from schemas.settings import Settings
+from schemas.status import CanaryStatus, Phase
+from schemas.workload import Workload
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMESPACE = "default"
+REF = Ref(NAMESPACE, "podinfo")
+
+
+class Crash(BaseException):
+    """The process dies here: nothing catches it, nothing after it runs."""
+
+
+class CountingKube(Kube):
+    """Counts calls, and dies at the one that a test chooses: before it is sent, or after it was done."""
+
+    def __init__(self, access: Access, **options: Any) -> None:
+        super().__init__(access, **options)
+        self.calls: Counter[str] = Counter()
+        self.made: list[str] = []
+        self.die_before = self.die_after = -1
+        self.before: Callable[[str, str], Awaitable[None]] | None = None
+        self._number = 0
+
+    async def _ask(self, call: Any) -> Any:
+        number, self._number = self._number, self._number + 1
+        if number == self.die_before:
+            raise Crash
+        if self.before is not None:
+            await self.before(call.method, call.path)
+        answer = await super()._ask(call)
+        self.calls[call.method] += 1
+        self.made.append(f"{call.method} {call.path}")
+        if number == self.die_after:
+            raise Crash
+        return answer
+
+    def reset(self) -> None:
+        self.calls.clear()
+        self.made.clear()
+        self.die_before = self.die_after = -1
+        self._number = 0
+
+    @property
+    def total(self) -> int:
+        return sum(self.calls.values())
+
+
+class Answering:
+    """One HTTP server that is gate, load tester and Prometheus at once; a test says what it answers."""
+
+    def __init__(self) -> None:
+        self.gates: dict[str, int] = {}
+        self.asked: list[str] = []
+        self.value: str | None = "100"
+        self.status = 200
+        self.url = ""
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> None:
+        app = web.Application()
+        app.router.add_post("/hook/{name}", self._hook)
+        app.router.add_get("/api/v1/query", self._query)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+
+    async def stop(self) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _hook(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.asked.append(name)
+        return web.Response(status=self.gates.get(name, 200), text=f"answer of {name}")
+
+    async def _query(self, request: web.Request) -> web.Response:
+        query = request.query["query"]
+        self.asked.append("vector" if query == "vector(1)" else "query")
+        if self.status != 200:
+            return web.Response(status=self.status, text="down on purpose")
+        value = "1" if query == "vector(1)" else self.value
+        result = [] if value is None else [{"metric": {}, "value": [0, value]}]
+        answer = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return web.Response(text=json.dumps(answer), content_type="application/json")
+
+
+class House:
+    """``tick()``, ``change()``, ``command()`` are wakes; ``gloo()`` lets the gateway speak."""
+
+    def __init__(self, kube: CountingKube, admin: Kube, bus: Bus, answering: Answering, settings: Settings) -> None:
+        self.kube, self.admin, self.bus, self.answering, self.settings = kube, admin, bus, answering, settings
+        self.now = datetime.now(UTC).replace(microsecond=0)
+        self.http = httpx.AsyncClient()
+        self.uid = ""
+        self.gateway: str | None = "Accepted"
+        self.advance = self.worker()
+        self._numbers = iter(range(1, 10_000))
+
+    def worker(self, kube: Kube | None = None) -> Advance:
+        """Another process: the same code, nothing shared but the outside."""
+        mine = kube or self.kube
+        asker = Asker(mine, Webhooks(self.http), Prometheus(self.http), self.settings)
+        observer = Observer(mine, self.settings, clock=lambda: self.now)
+        return Advance(mine, self.bus, asker, self.settings, observer=observer)
+
+    async def prepare(self, *, replicas: int = 1, **spec: Any) -> None:
+        for path in [*(ROOT / "deploy" / "crds").glob("*.yaml"), ROOT / "deploy/sandbox/manifests/gloo-crds.yaml"]:
+            for item in yaml.load_all(path.read_text(), yaml.CSafeLoader):
+                if item and item.get("kind") == "CustomResourceDefinition":
+                    await self._definition(item)
+        await self.admin.create(DEPLOYMENT, deployment(replicas))
+        await self.ready("podinfo")
+        await self.canary(**spec)
+
+    async def _definition(self, item: Object) -> None:
+        try:
+            await self.admin.create(CUSTOM_RESOURCE_DEFINITION, item)
+        except AlreadyExists:
+            return
+
+    async def canary(self, **spec: Any) -> None:
+        made = await self.admin.create(CANARY, canary_object(**spec))
+        self.uid = made["metadata"]["uid"]
+
+    async def ready(self, name: str, timeout: float = 10) -> None:  # noqa: ASYNC109 - for a person who waits
+        """The Deployment's pods are available; asked again and again, the API has no other way to say it."""
+        async with asyncio.timeout(timeout):
+            while True:
+                found = await self.admin.find(DEPLOYMENT, NAMESPACE, name)
+                if found is not None:
+                    workload = Workload(found)
+                    state = workload.readiness(threshold=100, deadline=600, now=datetime.now(UTC))
+                    if state.ready and workload.available == workload.replicas:
+                        return
+                await asyncio.sleep(0.01)
+
+    async def gloo(self) -> None:
+        """The gateway reports on routes that have no report yet."""
+        found = await self.admin.find(ROUTE_TABLE, NAMESPACE, "podinfo")
+        if found is None or self.gateway is None or (found.get("status") or {}).get("statuses"):
+            return
+        proxy = {"state": self.gateway, "reason": "" if self.gateway == "Accepted" else "its own words"}
+        report = {"state": "Accepted", "reportedBy": "gloo", "subresourceStatuses": {"*v1.Proxy.gateway": proxy}}
+        await self.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"status": {"statuses": {"gloo-system": report}}})
+
+    # ---- wakes
+
+    async def wake(self, stimulus: Stimulus, worker: Advance | None = None) -> Reply:
+        return await (worker or self.advance)(REF, stimulus)
+
+    async def tick(self, times: int = 1, *, worker: Advance | None = None) -> Reply:
+        """A whole interval later; pods and gateway have had their time before it."""
+        for _ in range(times):
+            await self.catch_up()
+            self.now += timedelta(seconds=10)
+            reply = await self.wake(self.slot(), worker)
+        return reply
+
+    def slot(self) -> Tick:
+        return Tick(namespace=NAMESPACE, name="podinfo", uid=self.uid, slot=self.now, interval=10)
+
+    async def change(self, reason: ChangeReason = ChangeReason.READY, worker: Advance | None = None) -> Reply:
+        await self.catch_up()
+        self.now += timedelta(seconds=1)
+        number = str(next(self._numbers))
+        change = Change(namespace=NAMESPACE, name="podinfo", uid=self.uid, reason=reason, version=number)
+        return await self.wake(change, worker)
+
+    async def command(self, verb: str, worker: Advance | None = None, **body: str) -> Reply:
+        self.now += timedelta(seconds=1)
+        body.setdefault("id", f"c{next(self._numbers)}")
+        return await self.wake(Command(namespace=NAMESPACE, name="podinfo", verb=Verb(verb), **body), worker)
+
+    async def catch_up(self) -> None:
+        await self.gloo()
+        for name in ("podinfo", "podinfo-primary"):
+            if await self.admin.find(DEPLOYMENT, NAMESPACE, name):
+                await self.ready(name)
+
+    async def until(self, phase: Phase, *, settled: bool = True, most: int = 30) -> None:
+        for _ in range(most):
+            status = await self.status()
+            if status.phase is phase and (status.settled or not settled):
+                return
+            await self.tick()
+        status = await self.status()
+        raise AssertionError(f"never {phase}: {status.phase}, {status.last_step}")
+
+    async def initialized(self) -> None:
+        await self.change(ChangeReason.SPEC)
+        await self.until(Phase.INITIALIZED)
+
+    async def push(self, image: str, *, announce: bool = True) -> None:
+        container = {"name": "podinfod", "image": image}
+        body = {"spec": {"template": {"spec": {"containers": [container]}}}}
+        await self.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo", body, type="strategic")
+        if announce:
+            await self.change(ChangeReason.REVISION)
+
+    # ---- what is to be seen
+
+    async def status(self) -> CanaryStatus:
+        return Canary.from_object(await self.object(CANARY, "podinfo")).status
+
+    async def object(self, resource: Resource, name: str) -> Object:
+        return await self.admin.get(resource, NAMESPACE, name)
+
+    async def weight(self) -> int:
+        route = await self.object(ROUTE_TABLE, "podinfo")
+        return int(route["spec"]["routes"][0]["routeAction"]["multi"]["destinations"][1]["weight"])
+
+    async def replicas(self, name: str = "podinfo") -> int:
+        return Workload(await self.object(DEPLOYMENT, name)).replicas
+
+    async def image(self, name: str = "podinfo-primary") -> str:
+        found = await self.object(DEPLOYMENT, name)
+        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+
+    async def selector(self, name: str) -> dict[str, str]:
+        return dict((await self.object(SERVICE, name))["spec"]["selector"])
+
+    async def snapshots(self) -> list[str]:
+        found, _ = await self.admin.list(CONTROLLER_REVISION, NAMESPACE)
+        return [item["metadata"]["name"] for item in found]
+
+    async def results(self) -> list[StepResult]:
+        """Everything told so far, in order."""
+        info = await self.bus.js.stream_info("CANARY_RESULTS")
+        found = []
+        for number in range(info.state.first_seq, info.state.last_seq + 1):
+            message = await self.bus.js.get_msg("CANARY_RESULTS", number)
+            found.append(StepResult.model_validate_json(message.data or b""))
+        return found
+
+
+def deployment(replicas: int = 1, image: str = "podinfo:1") -> Object:
+    labels = {"app": "podinfo"}
+    container = {"name": "podinfod", "image": image, "ports": [{"containerPort": 9898}]}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return {"metadata": {"name": "podinfo", "namespace": NAMESPACE}, "spec": spec}
+
+
+def canary_object(**spec: Any) -> Object:
+    analysis = {"interval": "10s", "threshold": 2, "maxWeight": 50, "stepWeight": 25, **spec.pop("analysis", {})}
+    wanted = {
+        "provider": "gloo",
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
+        "service": {"port": 9898},
+        "analysis": {key: value for key, value in analysis.items() if value is not None},
+    }
+    return {"metadata": {"name": "podinfo", "namespace": NAMESPACE}, "spec": {**wanted, **spec}}
