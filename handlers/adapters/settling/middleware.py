@@ -123,7 +123,6 @@ class Settling:
         self._working.discard(msg.reply)
         if msg.is_acked:
             return
-        self._tell(_kind(msg), outcome.name)
         try:
             match outcome.act:
                 case "ack":
@@ -133,9 +132,10 @@ class Settling:
                 case "term":
                     await msg.term()
         except (nats.errors.Error, OSError) as error:
-            log.warning(
-                "message could not be settled, it comes again", extra={"subject": msg.subject, "error": str(error)}
-            )
+            fields = {"subject": msg.subject, "error": str(error)}
+            log.warning("message could not be settled, it comes again", extra=fields)
+        else:
+            self._tell(_kind(msg), outcome.name)
 
     async def _beat(self) -> None:
         while self._held:
