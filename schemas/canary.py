@@ -296,7 +296,11 @@ class Canary(Wire):
             return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status)
         except ValidationError as error:
             problems = tuple(_in_words(detail["loc"], detail["msg"]) for detail in error.errors())
-            readable = CanarySpec(target_ref=TargetRef(name=str((spec.get("targetRef") or {}).get("name", ""))))
+            # whose it is must be known however bad the rest is: another controller's Canary is never touched
+            readable = CanarySpec(
+                provider=str(spec.get("provider") or ""),
+                target_ref=TargetRef(name=str((spec.get("targetRef") or {}).get("name", ""))),
+            )
             return cls(metadata=metadata, spec=readable, status=status, problems=problems)
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -58,14 +58,19 @@ class ConnectionLostError(Exception):
 
 
 class Connection:
-    """The client of the bus. It never gives up; ``connected`` tells whether it is there just now."""
+    """The client of the bus. It never gives up; ``connected`` tells whether it is there just now.
+
+    ``on_change`` is called when it has come or gone.
+    """
 
     def __init__(self, settings: Settings) -> None:
+        self.on_change: Callable[[], None] = lambda: None
         self.client = Client()
         self.connected = asyncio.Event()
         self._options = connection_options(settings, "canarybus-watcher")
         self._closed = asyncio.Event()
         self._last_error = ""
+        self._closing = False
 
     async def run(self) -> None:
         """Until cancelled. Raises :class:`ConnectionLostError`."""
@@ -81,6 +86,7 @@ class Connection:
 
     async def close(self) -> None:
         """What was published is sent before."""
+        self._closing = True
         with suppress(nats.errors.Error, OSError):
             if self.client.is_connected:
                 await self.client.flush(timeout=1)
@@ -93,13 +99,16 @@ class Connection:
     async def _reconnected(self) -> None:
         self._last_error = ""
         self.connected.set()
+        self.on_change()
         _log.info(
             "connected to NATS", extra={"server": str(self.client.connected_url and self.client.connected_url.netloc)}
         )
 
     async def _disconnected(self) -> None:
         self.connected.clear()
-        _log.warning("disconnected from NATS")
+        self.on_change()
+        if not self._closing:
+            _log.warning("disconnected from NATS")
 
     async def _was_closed(self) -> None:
         self.connected.clear()
@@ -137,6 +146,7 @@ class Watcher:
             update=update_streams,
             every=check_every,
         )
+        self.connection.on_change = self.provisioning.doubt
         self.streams = list(_streams(settings, kube, self.fleet, self.metrics))
         self._announcer = Announcer(
             self.fleet, kube, bus, self.metrics, self.provisioning.hurry, self.provisioning.there

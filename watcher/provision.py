@@ -68,17 +68,23 @@ class Provisioning:
         """Look now: a message was not taken."""
         self._hurry.set()
 
+    def doubt(self) -> None:
+        """The connection came or went: nothing is published until the streams were seen again."""
+        self.there.clear()
+        self.trouble = "not checked since the connection changed"
+        self._hurry.set()
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await self._connected.wait()
+            self._hurry.clear()
             await self._check()
             try:
                 async with asyncio.timeout(self._every):
                     await self._hurry.wait()
             except TimeoutError:
                 continue
-            self._hurry.clear()
             await asyncio.sleep(min(0.2, self._every))  # many messages are refused at once
 
     async def _check(self) -> None:

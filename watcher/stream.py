@@ -175,10 +175,11 @@ class Stream:
 
     async def _pause(self, error: AdapterError | None) -> None:
         """Backoff with jitter; what is wrong is logged when it begins and when it changes, not at each attempt."""
-        if error is not None and str(error) != self.trouble and not self._optional:
-            _log.warning("cannot watch; trying again", extra={"watch": self.place, "error": str(error)})
         if error is not None:
-            self.trouble = str(error)
+            text = f"no such kind on this server: {self.place}" if isinstance(error, NotFound) else str(error)
+            if text != self.trouble and not self._optional:
+                _log.warning("cannot watch; trying again", extra={"watch": self.place, "error": text})
+            self.trouble = text
         delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(self._failures, 10))
         if isinstance(error, TransientError) and error.delay is not None:
             delay = max(delay, error.delay)

@@ -53,8 +53,8 @@ class Cluster:
         body = {"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": image}]}}}}
         return await self.kube.patch(DEPLOYMENT, NAMESPACE, name, body, type="strategic")
 
-    async def revision(self, name: str = "podinfo") -> str:
-        return Workload(await self.kube.get(DEPLOYMENT, NAMESPACE, name)).revision()
+    async def revision(self, name: str = "podinfo", configs: dict[str, str] | None = None) -> str:
+        return Workload(await self.kube.get(DEPLOYMENT, NAMESPACE, name)).revision(configs)
 
     async def service(self, name: str = "podinfo") -> Object:
         return await self.create(SERVICE, name, {"selector": {"app": name}, "ports": [{"port": 9898}]})

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
 from deploy.sandbox.kube import EmbeddedKubernetes
-from schemas.resources import DEPLOYMENT
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE, SERVICE
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
@@ -108,3 +112,194 @@ async def test_dropped_watches_and_forgotten_versions_lose_nothing_and_repeat_no
             await ear.counts("podinfo", version + 1)
     assert ear.changes() == [("revision", "Deployment/podinfo")] * 3
     assert ear.changes("other") == []
+
+
+async def test_two_watchers_publish_each_tick_and_each_change_once(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.canary(interval="300ms")
+    async with begin(), begin():
+        await ear.until(lambda heard: len(ear.ticks()) >= 6)
+    ids = [tick.id for tick in ear.ticks()]
+    slots = [datetime.fromisoformat(tick.body["slot"]).timestamp() for tick in ear.ticks()]
+    assert len(set(ids)) == len(ids)
+    assert {round(after - before, 3) for before, after in pairwise(slots[1:])} == {0.3}
+    assert ear.changes() == [("spec", "Canary/podinfo")]
+
+
+async def test_a_watcher_that_starts_again_does_not_repeat_a_slot_that_was_judged(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.canary()
+    async with begin():
+        tick = await ear.hears("tick")
+    await cluster.status(phase="Initializing", lastTick=tick.body["slot"])
+    ear.forget()
+    async with begin():
+        await cluster.canary("other")
+        await ear.hears("tick", "other")
+    assert ear.ticks() == []
+
+
+async def test_a_target_that_becomes_ready_wakes_the_canary_that_waits_for_it(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.status(phase="Progressing", settled=True, waitingFor="target", step=8)
+    async with begin():
+        await ear.hears("tick")
+        assert ear.changes() == []  # parked at zero replicas it is not what is waited for
+        await cluster.kube.patch(DEPLOYMENT, NAMESPACE, "podinfo", {"spec": {"replicas": 2}})
+        ready = await ear.hears("ready")
+    assert ready.body["object"] == "Deployment/podinfo"
+
+
+async def test_the_gateways_complete_verdict_wakes_the_canary_that_waits_for_it(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await ear.hears("tick")
+        await cluster.report(proxy=None)
+        await cluster.report(proxy="Accepted")
+        verdict = await ear.hears("ready")
+    found = await cluster.kube.get(ROUTE_TABLE, NAMESPACE, "podinfo")
+    assert ear.changes() == [("ready", "RouteTable/podinfo")]
+    assert verdict.body["version"] == found["metadata"]["resourceVersion"]
+
+
+async def test_what_happened_before_the_status_said_that_it_is_awaited_wakes_the_canary_too(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", step=8)
+    async with begin():
+        await ear.hears("tick")
+        await cluster.report(proxy="Accepted")
+        await cluster.status(waitingFor="gateway", routeStep=9, step=9)
+        await ear.hears("ready", object="RouteTable/podinfo")
+
+
+async def test_a_foreign_edit_of_the_routes_of_a_canary_at_rest_is_drift_and_its_repair_is_not(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table(weight=0)
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await cluster.report()
+        await ear.hears("ready")
+        await cluster.status(phase="Succeeded", waitingFor="", step=9)
+        await cluster.set_weight(30)
+        await ear.hears("drift")
+        await cluster.set_weight(0)
+        await cluster.service()
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
+        await ear.hears("drift", object="Service/podinfo")
+        await cluster.set_weight(40)
+        await ear.until(lambda heard: ear.changes().count(("drift", "RouteTable/podinfo")) == 2)
+    assert ear.changes().count(("drift", "Service/podinfo")) == 1
+
+
+async def test_the_gateways_own_writes_are_not_drift(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await cluster.report()
+        await ear.hears("ready")
+        await cluster.status(phase="Succeeded", waitingFor="", step=9)
+        await cluster.report("Warning")
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+        await cluster.service()
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
+        await ear.hears("drift", object="Service/podinfo")
+    assert ear.changes() == [("ready", "RouteTable/podinfo"), ("drift", "Service/podinfo")]
+
+
+async def test_an_idle_canary_costs_no_call_to_the_api_while_the_cluster_around_it_moves(
+    begin: Begin, cluster: Cluster, ear: Ear, api: EmbeddedKubernetes
+) -> None:
+    def reads() -> int:
+        agent = "canarybus-watcher"
+        return sum(api.faults.counted(agent, verb) for verb in ("get", "patch", "update", "create", "delete"))
+
+    for name in ("one", "two", "three"):
+        await cluster.at_rest(name)
+    async with begin():
+        await cluster.canary("first")
+        await ear.hears("spec", "first")
+        await ear.hears("tick", "first")
+        before = reads()
+        await cluster.deployment("unrelated", replicas=3)
+        await cluster.set_image("stefanprodan/podinfo:6.0.9", "unrelated")
+        for name in ("one", "two", "three"):  # their status moves: no other content
+            body = {"status": {"conditions": [{"type": "Touched", "status": "True"}]}}
+            await cluster.kube.patch(DEPLOYMENT, NAMESPACE, name, body, subresource="status")
+        await cluster.canary("second")
+        await ear.hears("spec", "second")
+        await ear.hears("tick", "second")
+        assert reads() == before
+    assert [one for one in ear.heard if one.what[1] in ("one", "two", "three")] == []
+
+
+async def test_a_tracked_config_that_changed_announces_a_revision(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    config = await cluster.kube.create(
+        CONFIG_MAP, {"metadata": {"name": "colour", "namespace": NAMESPACE}, "data": {"colour": "blue"}}
+    )
+    await cluster.at_rest()
+    versions = {"configmap/colour": config["metadata"]["resourceVersion"]}
+    tracked = {"configmap/colour": "0123456789abcdef"}
+    revision = await cluster.revision(configs=tracked)
+    await cluster.status(trackedConfigs=tracked, trackedConfigVersions=versions, lastAppliedSpec=revision)
+    async with begin():
+        await cluster.kube.patch(CONFIG_MAP, NAMESPACE, "colour", {"data": {"colour": "green"}})
+        await ear.hears("revision")
+    assert ear.changes() == [("revision", "ConfigMap/colour")]
+
+
+async def test_a_deleted_canary_is_announced_and_goes_on_ticking_until_it_is_gone(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    finalizers = {"metadata": {"finalizers": ["canarybus.dev/revert"]}}
+    await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", finalizers)
+    async with begin() as watcher:
+        await cluster.kube.delete(CANARY, NAMESPACE, "podinfo")
+        await ear.hears("deleted")
+        await ear.hears("tick")
+        await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", {"metadata": {"finalizers": []}})
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+        assert [record.watched.ref.name for record in watcher.fleet.records.values()] == ["other"]
+
+
+async def test_an_idle_canary_is_looked_at_every_resync(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.at_rest()
+    async with begin(resync=0.5):
+        await ear.until(lambda heard: len([one for one in heard if one.what[0] == "resync"]) >= 2)
+    assert len({one.id for one in ear.heard}) == len(ear.heard)
+
+
+async def test_the_bus_may_be_away_and_at_most_the_present_slot_is_published_when_it_is_back(
+    begin: Begin, cluster: Cluster, ear: Ear, nats_server: NatsServer
+) -> None:
+    await cluster.canary(interval="200ms")
+    async with begin() as watcher:
+        await ear.hears("tick")
+        gone, doubt = asyncio.Event(), watcher.connection.on_change
+
+        def has_gone() -> None:
+            doubt()
+            gone.set()
+
+        watcher.connection.on_change = has_gone
+        nats_server.kill()
+        await gone.wait()
+        ear.forget()
+        back = datetime.now(UTC)
+        nats_server.start()
+        tick = await ear.hears("tick")
+    assert datetime.fromisoformat(tick.body["slot"]) > back - timedelta(seconds=0.2)

@@ -1,0 +1,309 @@
+"""What changed, decided on values: no cluster, no bus."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from schemas.canary import Canary
+from schemas.events import ChangeReason
+from watcher.compare import (
+    Baseline,
+    Meta,
+    config_cause,
+    drift,
+    fingerprint,
+    missing_cause,
+    ready_cause,
+    revision_cause,
+    revision_of,
+    spec_cause,
+)
+from watcher.index import Index, Key, Role, config_key, dependencies
+from watcher.watched import Watched
+
+OLD, NEW = "00000000000000aa", "00000000000000bb"
+PEERS = "7d9f8c6b5"
+TARGET = Meta("target-uid", "900", 4, "")
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
+SPEC: dict[str, Any] = {
+    "provider": "gloo",
+    "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
+    "service": {"port": 9898},
+    "analysis": {"interval": "30s"},
+}
+
+
+def canary(*, deleted: bool = False, spec: dict[str, Any] | None = None, **status: Any) -> Canary:
+    metadata = {"name": "podinfo", "namespace": "test", "uid": "0b1b", "generation": 3, "resourceVersion": "77"}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-03-01T00:00:00Z"
+    known = {"observedGeneration": 3, "step": 12, "settled": True} | status
+    return Canary.from_object({"metadata": metadata, "spec": SPEC | (spec or {}), "status": known})
+
+
+def watched(**kwargs: Any) -> Watched:
+    return Watched.of(canary(**kwargs), min_interval=10)
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "announced"),
+    [
+        ("Initializing", {"primaryRevision": OLD}, True),
+        ("Initializing", {"primaryRevision": NEW}, False),
+        ("Initialized", {"lastAppliedSpec": OLD}, True),
+        ("Succeeded", {"lastAppliedSpec": NEW, "canaryRevision": OLD}, False),
+        ("Failed", {"lastAppliedSpec": OLD}, True),
+        ("Failed", {"lastAppliedSpec": NEW, "promotedRevision": OLD}, False),
+        ("Waiting", {"canaryRevision": OLD, "lastAppliedSpec": NEW}, True),
+        ("Progressing", {"canaryRevision": NEW, "lastAppliedSpec": OLD}, False),
+        ("WaitingPromotion", {"canaryRevision": OLD}, True),
+        ("Promoting", {"canaryRevision": OLD}, True),
+        ("Finalising", {"canaryRevision": OLD}, True),
+        ("Terminating", {"canaryRevision": OLD, "lastAppliedSpec": OLD}, False),
+        ("", {"lastAppliedSpec": OLD}, False),
+    ],
+)
+def test_a_target_is_compared_with_the_revision_that_its_phase_is_about(
+    phase: str, status: dict[str, str], announced: bool
+) -> None:
+    cause = revision_cause(watched(phase=phase, **status), TARGET, NEW)
+    assert (cause is not None) is announced
+    if cause:
+        assert (cause.reason, cause.object, cause.version) == (ChangeReason.REVISION, "Deployment/podinfo", "4.12")
+
+
+def test_a_suspended_canary_starts_nothing() -> None:
+    assert revision_cause(watched(spec={"suspend": True}, phase="Succeeded", lastAppliedSpec=OLD), TARGET, NEW) is None
+
+
+@pytest.mark.parametrize(("before", "announced"), [(None, False), (NEW, False), (OLD, True)])
+def test_a_hash_of_the_peer_says_nothing_until_the_target_is_seen_to_move(before: str | None, announced: bool) -> None:
+    adopted = watched(phase="Succeeded", lastAppliedSpec=PEERS)
+    assert (revision_cause(adopted, TARGET, NEW, before=before) is not None) is announced
+
+
+def test_a_difference_is_told_again_when_the_phase_moved_and_under_another_id() -> None:
+    promoting = revision_cause(watched(phase="Promoting", canaryRevision=OLD, step=12), TARGET, NEW)
+    later = revision_cause(watched(phase="Promoting", canaryRevision=OLD, step=13), TARGET, NEW)
+    ended = revision_cause(watched(phase="Succeeded", lastAppliedSpec=OLD, step=14), TARGET, NEW)
+    assert promoting
+    assert later
+    assert ended
+    assert promoting.basis == later.basis != ended.basis
+    assert promoting.version != ended.version
+
+
+def test_a_revision_pushed_reverted_and_pushed_again_has_another_id_each_time() -> None:
+    resting = watched(phase="Succeeded", lastAppliedSpec=OLD)
+    first, again = (revision_cause(resting, TARGET._replace(generation=at), NEW) for at in (4, 6))
+    assert first
+    assert again
+    assert first.change(resting).message_id != again.change(resting).message_id
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "reason"),
+    [
+        ({"phase": ""}, ChangeReason.SPEC),
+        ({"phase": "Succeeded", "observedGeneration": 2}, ChangeReason.SPEC),
+        ({"phase": "Succeeded"}, None),
+        ({"phase": "Progressing", "deleted": True}, ChangeReason.DELETED),
+        ({"phase": "Terminated", "deleted": True}, None),
+    ],
+)
+def test_a_canary_is_announced_when_new_edited_or_deleted(kwargs: dict[str, Any], reason: ChangeReason | None) -> None:
+    cause = spec_cause(watched(**kwargs))
+    assert (cause.reason if cause else None) == reason
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "moves"),
+    [
+        *[({"phase": phase}, True) for phase in ("", "Initializing", "Waiting", "Progressing", "WaitingPromotion")],
+        *[({"phase": phase}, True) for phase in ("Promoting", "Finalising", "Terminating")],
+        *[({"phase": phase}, False) for phase in ("Initialized", "Succeeded", "Failed", "Terminated")],
+        ({"phase": "Succeeded", "settled": False}, True),
+        ({"phase": "Succeeded", "invalidSince": "2026-03-01T00:00:00Z"}, True),
+        ({"phase": "Succeeded", "deleted": True}, True),
+        ({"phase": "Terminated", "deleted": True}, False),
+        ({"phase": "Progressing", "spec": {"suspend": True}}, False),
+        ({"phase": "Progressing", "settled": False, "spec": {"suspend": True}}, True),
+        ({"phase": "", "settled": False, "step": 0, "spec": {"suspend": True}}, False),
+    ],
+)
+def test_only_canaries_that_can_move_are_ticked(kwargs: dict[str, Any], moves: bool) -> None:
+    assert watched(**kwargs).moves is moves
+
+
+@pytest.mark.parametrize(("interval", "milliseconds"), [("30s", 30_000), ("1s", 10_000), ("", 60_000), ("1x", 60_000)])
+def test_the_interval_is_the_canarys_own_but_never_below_the_shortest(interval: str, milliseconds: int) -> None:
+    assert watched(spec={"analysis": {"interval": interval}}, phase="Progressing").interval == milliseconds
+
+
+def workload(replicas: int = 2, available: int = 2, **status: Any) -> dict[str, Any]:
+    found = {"observedGeneration": 4, "replicas": replicas, "updatedReplicas": replicas, "availableReplicas": available}
+    metadata = {"name": "podinfo", "namespace": "test", "resourceVersion": "900", "generation": 4}
+    return {"kind": "Deployment", "metadata": metadata, "spec": {"replicas": replicas}, "status": found | status}
+
+
+STUCK = {"conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}]}
+
+
+@pytest.mark.parametrize(
+    ("item", "wakes"),
+    [(workload(), True), (workload(available=1), False), (workload(0, 0), False), (workload(2, 0, **STUCK), True)],
+)
+def test_a_workload_wakes_who_waits_for_it_when_it_is_ready_or_never_will_be(item: Any, wakes: bool) -> None:
+    waiting = watched(phase="Progressing", waitingFor="target")
+    assert waiting.awaited == Key("Deployment", "test", "podinfo")
+    assert (ready_cause(waiting, waiting.awaited, item, NOW) is not None) is wakes
+
+
+@pytest.mark.parametrize(
+    ("top", "proxy", "wakes"),
+    [
+        ("Accepted", "Accepted", True),
+        ("Accepted", "Warning", True),
+        ("Rejected", None, True),
+        ("Accepted", None, False),
+        ("Pending", None, False),
+        (None, None, False),
+    ],
+)
+def test_routes_wake_who_waits_for_them_when_the_verdict_is_complete(
+    top: str | None, proxy: str | None, wakes: bool
+) -> None:
+    proxies = {"subresourceStatuses": {"proxy": {"state": proxy}}} if proxy else {}
+    report = {"statuses": {"gloo-system": {"state": top, **proxies}}} if top else {}
+    item = {"metadata": {"name": "podinfo", "namespace": "test", "resourceVersion": "5"}, "spec": {}, "status": report}
+    waiting = watched(phase="Progressing", waitingFor="gateway")
+    assert waiting.awaited == Key("RouteTable", "test", "podinfo")
+    assert (ready_cause(waiting, waiting.awaited, item, NOW) is not None) is wakes
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "told"),
+    [
+        (None, "a", True),  # nobody knows from where it moved
+        (Baseline.first("a"), "a", False),
+        (Baseline.first("a"), "b", True),
+        (Baseline("a", "b"), "b", False),
+        (Baseline("a", "b"), "a", False),  # repaired
+        (Baseline("a", "b"), "c", True),
+        (Baseline("a", "a"), "b", True),  # the same edit again, after the repair
+    ],
+)
+def test_drift_is_a_move_away_from_what_was_right(before: Baseline | None, now: str, told: bool) -> None:
+    assert drift(before, now)[0] is told
+    assert drift(before, now)[1].last == now
+
+
+def test_replicas_status_and_foreign_annotations_are_no_drift_but_our_fence_is() -> None:
+    item = workload()
+    same = fingerprint(item, "Deployment")
+    scaled = workload(5)
+    marked = {**item, "metadata": {**item["metadata"], "annotations": {"team": "blue"}}}
+    forged = {**item, "metadata": {**item["metadata"], "annotations": {"canarybus.dev/primary-step": "99"}}}
+    assert fingerprint(scaled, "Deployment") == same
+    assert fingerprint(marked, "Deployment") == same
+    assert fingerprint(forged, "Deployment") != same
+
+
+@pytest.mark.parametrize(
+    ("versions", "found", "moved", "told"),
+    [
+        ({"configmap/colour": "5"}, Meta("u", "5", 0, ""), False, False),
+        ({"configmap/colour": "5"}, Meta("u", "6", 0, ""), False, True),
+        ({"configmap/colour": "5"}, None, False, True),
+        ({}, Meta("u", "6", 0, ""), False, False),
+        ({}, Meta("u", "6", 0, ""), True, True),
+    ],
+)
+def test_a_tracked_config_is_told_when_it_is_not_the_version_that_the_status_names(
+    versions: dict[str, str], found: Meta | None, moved: bool, told: bool
+) -> None:
+    tracking = watched(
+        phase="Succeeded",
+        lastAppliedSpec=OLD,
+        trackedConfigs={"configmap/colour": "0123456789abcdef"},
+        trackedConfigVersions=versions,
+    )
+    key = Key("ConfigMap", "test", "colour")
+    assert tracking.objects[key] is Role.CONFIG
+    assert (config_cause(tracking, key, found, moved=moved) is not None) is told
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"phase": "Progressing", "canaryRevision": OLD}, True),
+        ({"phase": "Succeeded", "lastAppliedSpec": OLD}, True),
+        ({"phase": "Succeeded", "lastAppliedSpec": OLD, "invalidSince": "2026-03-01T00:00:00Z"}, False),
+        ({"phase": "Initializing"}, False),
+        ({"phase": ""}, False),
+    ],
+)
+def test_a_target_that_is_gone_is_told_unless_that_is_known(status: dict[str, Any], told: bool) -> None:
+    assert (missing_cause(watched(**status), TARGET) is not None) is told
+
+
+def test_a_services_revision_is_its_spec() -> None:
+    service = {"spec": {"ports": [{"port": 80}]}, "status": {"loadBalancer": {}}}
+    assert revision_of(service, "Service", {}) == revision_of({"spec": service["spec"]}, "Service", {})
+    assert revision_of(service, "Service", {}) != revision_of({"spec": {"ports": [{"port": 81}]}}, "Service", {})
+
+
+def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
+    spec = {
+        "service": {"name": "web", "port": 80},
+        "autoscalerRef": {"kind": "HorizontalPodAutoscaler", "name": "podinfo"},
+        "upstreamRef": {"name": "source", "namespace": "gloo-system"},
+    }
+    found = dependencies(canary(spec=spec, trackedConfigs={"secret/token": "0123456789abcdef", "odd": "1"}))
+    assert {str(key): role.value for key, role in found.items()} == {
+        "Deployment/podinfo": "target",
+        "Deployment/podinfo-primary": "primary",
+        "RouteTable/web": "gateway",
+        "Service/web": "service",
+        "Service/web-primary": "service",
+        "Service/web-canary": "service",
+        "Upstream/test-web-primaryupstream-80": "upstream",
+        "Upstream/test-web-canaryupstream-80": "upstream",
+        "HorizontalPodAutoscaler/podinfo-primary": "scaler",
+        "Upstream/source": "upstream",
+        "Secret/token": "config",
+    }
+    assert Key("Upstream", "gloo-system", "source") in found
+
+
+def test_the_index_forgets_what_a_canary_no_longer_depends_on() -> None:
+    index, old, new = Index(), Key("Service", "test", "old"), Key("Service", "test", "new")
+    index.put("a", [old])
+    index.put("b", [old, new])
+    index.put("a", [new])
+    assert index.canaries(old) == {"b"}
+    assert index.canaries(new) == {"a", "b"}
+    index.drop("b")
+    assert index.canaries(old) == frozenset()
+    assert index.canaries(new) == {"a"}
+
+
+@pytest.mark.parametrize("text", ["", "configmap", "configmap/", "pod/x"])
+def test_a_key_that_names_no_config_is_none(text: str) -> None:
+    assert config_key("test", text) is None
+
+
+def test_status_writes_move_neither_stamp_nor_content_of_a_kind_that_counts_generations() -> None:
+    before, after = (Meta("u", version, 4, "") for version in ("5", "6"))
+    assert before.same_content(after)
+    assert not Meta("u", "5", 0, "").same_content(Meta("u", "6", 0, ""))
+    assert not before.same_content(after._replace(marks="forged"))
+
+
+def test_a_canary_of_another_provider_stays_theirs_however_unreadable_it_is() -> None:
+    theirs = canary(spec={"provider": "istio", "analysis": {"metrics": "none"}})
+    assert theirs.problems
+    assert not theirs.belongs_to("gloo")
