@@ -111,8 +111,8 @@ async def serve(kube: Kube, namespace: str, definition: Object) -> Widgets:
     name = definition["metadata"]["name"]
     await kube.until(path("customresourcedefinitions", name=name), _established)
     widgets = Widgets(kube, definition["spec"]["group"], namespace)
-    while (await kube.get(widgets.path())).code != 200:
-        await asyncio.sleep(0.05)  # a real server serves it a moment after it says so, and tells nobody when
+    while (await kube.get(widgets.path())).code != 200:  # noqa: ASYNC110 (a real server tells nobody when)
+        await asyncio.sleep(0.05)
     return widgets
 
 
@@ -147,7 +147,8 @@ def deployment(name: str = "podinfo", replicas: int = 1, image: str = "podinfo:6
             "replicas": replicas, "selector": {"matchLabels": {"app": name}},
             "template": {
                 "metadata": {"labels": {"app": name}} | ({"annotations": annotations} if annotations else {}),
-                "spec": {"containers": [{"name": "app", "image": image, "ports": [{"name": "http", "containerPort": 9898}]}],
+                "spec": {"containers": [{"name": "app", "image": image,
+                                         "ports": [{"name": "http", "containerPort": 9898}]}],
                          "terminationGracePeriodSeconds": 0},
             },
             **spec,

@@ -102,7 +102,11 @@ async def test_a_custom_resource_can_be_applied(widgets: Widgets) -> None:
     kube = widgets.kube
     first = widgets.obj(size=1, a="1", named=[{"name": "x", "value": "1"}])
     (await kube.apply(widgets.path("w"), first, "me")).expect(201)
-    second = {"apiVersion": first["apiVersion"], "kind": "Widget", "spec": {"size": 1, "named": [{"name": "y", "value": "2"}]}}
+    second = {
+        "apiVersion": first["apiVersion"],
+        "kind": "Widget",
+        "spec": {"size": 1, "named": [{"name": "y", "value": "2"}]},
+    }
     merged = (await kube.apply(widgets.path("w"), second, "you")).expect(200)
     assert [item["name"] for item in merged["spec"]["named"]] == ["x", "y"]
     assert merged["spec"]["a"] == "1"
@@ -120,5 +124,7 @@ async def test_status_is_applied_through_its_subresource(widgets: Widgets) -> No
 
 
 async def test_apply_needs_a_field_manager(kube: Kube, ns: str) -> None:
-    refused = (await kube.call("PATCH", path("configmaps", ns, "one"), configmap(), "application/apply-patch+yaml")).expect(422)
+    refused = (
+        await kube.call("PATCH", path("configmaps", ns, "one"), configmap(), "application/apply-patch+yaml")
+    ).expect(422)
     assert "fieldManager: Required value" in refused["message"]

@@ -30,7 +30,8 @@ async def test_the_aggregated_document_has_everything_at_once(kube: Kube) -> Non
     assert answer.headers["Content-Type"] == AGGREGATED
     groups = {item["metadata"]["name"]: item for item in answer.expect(200)["items"]}
     resources = {one["resource"]: one for one in groups["apps"]["versions"][0]["resources"]}
-    assert resources["deployments"]["responseKind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert resources["deployments"]["responseKind"]["kind"] == "Deployment"
+    assert resources["deployments"]["scope"] == "Namespaced"
     assert {one["subresource"] for one in resources["deployments"]["subresources"]} == {"scale", "status"}
 
 
@@ -45,7 +46,9 @@ async def test_a_custom_resource_appears_with_its_names(widgets: Widgets) -> Non
 
 async def test_a_table_has_the_columns_that_kubectl_shows(kube: Kube, ns: str) -> None:
     await kube.post(path("deployments", ns), deployment(replicas=1))
-    await kube.until(path("deployments", ns, "podinfo"), lambda obj: obj.get("status", {}).get("availableReplicas") == 1)
+    await kube.until(
+        path("deployments", ns, "podinfo"), lambda obj: obj.get("status", {}).get("availableReplicas") == 1
+    )
     table = (await kube.get(path("deployments", ns), accept=TABLE)).expect(200)
     assert (table["kind"], table["apiVersion"]) == ("Table", "meta.k8s.io/v1")
     assert [one["name"] for one in table["columnDefinitions"] if not one["priority"]] == [

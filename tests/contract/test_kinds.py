@@ -11,9 +11,23 @@ from .conftest import configmap, deployment
 async def test_a_deployment_is_filled_in(kube: Kube, ns: str) -> None:
     body: Object = {
         "metadata": {"name": "d"},
-        "spec": {"selector": {"matchLabels": {"a": "b"}}, "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [
-            {"name": "c", "image": "i", "ports": [{"containerPort": 80}], "readinessProbe": {"httpGet": {"port": 80}}}]}}},
-    }  # fmt: skip
+        "spec": {
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {
+                "metadata": {"labels": {"a": "b"}},
+                "spec": {
+                    "containers": [
+                        {
+                            "name": "c",
+                            "image": "i",
+                            "ports": [{"containerPort": 80}],
+                            "readinessProbe": {"httpGet": {"port": 80}},
+                        }
+                    ]
+                },
+            },
+        },
+    }
     spec = (await kube.post(path("deployments", ns), body, dryRun="All")).expect(201)["spec"]
     assert spec["replicas"] == 1
     assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}
@@ -21,16 +35,28 @@ async def test_a_deployment_is_filled_in(kube: Kube, ns: str) -> None:
     pod = spec["template"]["spec"]
     container = pod.pop("containers")[0]
     assert pod == {
-        "restartPolicy": "Always", "terminationGracePeriodSeconds": 30, "dnsPolicy": "ClusterFirst", "securityContext": {},
+        "restartPolicy": "Always",
+        "terminationGracePeriodSeconds": 30,
+        "dnsPolicy": "ClusterFirst",
+        "securityContext": {},
         "schedulerName": "default-scheduler",
-    }  # fmt: skip
+    }
     assert container == {
-        "name": "c", "image": "i", "imagePullPolicy": "Always", "resources": {},
-        "terminationMessagePath": "/dev/termination-log", "terminationMessagePolicy": "File",
+        "name": "c",
+        "image": "i",
+        "imagePullPolicy": "Always",
+        "resources": {},
+        "terminationMessagePath": "/dev/termination-log",
+        "terminationMessagePolicy": "File",
         "ports": [{"containerPort": 80, "protocol": "TCP"}],
-        "readinessProbe": {"httpGet": {"path": "/", "port": 80, "scheme": "HTTP"}, "timeoutSeconds": 1, "periodSeconds": 10,
-                           "successThreshold": 1, "failureThreshold": 3},
-    }  # fmt: skip
+        "readinessProbe": {
+            "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"},
+            "timeoutSeconds": 1,
+            "periodSeconds": 10,
+            "successThreshold": 1,
+            "failureThreshold": 3,
+        },
+    }
 
 
 async def test_a_service_gets_an_address_and_its_ports_are_filled_in(kube: Kube, ns: str) -> None:
@@ -39,10 +65,14 @@ async def test_a_service_gets_an_address_and_its_ports_are_filled_in(kube: Kube,
     address = spec.pop("clusterIP")
     assert address.startswith("10.96.")
     assert spec == {
-        "clusterIPs": [address], "type": "ClusterIP", "sessionAffinity": "None", "ipFamilies": ["IPv4"],
-        "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster",
+        "clusterIPs": [address],
+        "type": "ClusterIP",
+        "sessionAffinity": "None",
+        "ipFamilies": ["IPv4"],
+        "ipFamilyPolicy": "SingleStack",
+        "internalTrafficPolicy": "Cluster",
         "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}],
-    }  # fmt: skip
+    }
 
 
 async def test_two_services_get_two_addresses_and_keep_them(kube: Kube, ns: str) -> None:
@@ -86,7 +116,9 @@ async def test_a_namespace_is_labelled_with_its_name_and_active(kube: Kube, ns: 
 
 async def test_an_autoscaler_reads_the_same_in_both_versions(kube: Kube, ns: str) -> None:
     spec = {"maxReplicas": 4, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"}}
-    created = (await kube.post(path("horizontalpodautoscalers", ns), {"metadata": {"name": "h"}, "spec": spec})).expect(201)
+    created = (await kube.post(path("horizontalpodautoscalers", ns), {"metadata": {"name": "h"}, "spec": spec})).expect(
+        201
+    )
     assert created["spec"]["minReplicas"] == 1
     assert created["spec"]["metrics"][0]["resource"]["target"] == {"type": "Utilization", "averageUtilization": 80}
     older = (await kube.get(path("horizontalpodautoscalers", ns, "h", group="autoscaling/v1"))).expect(200)
@@ -97,9 +129,15 @@ async def test_an_autoscaler_reads_the_same_in_both_versions(kube: Kube, ns: str
 async def test_an_event_reads_the_same_in_both_groups(kube: Kube, ns: str) -> None:
     about = {"kind": "Canary", "name": "podinfo", "namespace": ns}
     body = {
-        "metadata": {"name": "e"}, "involvedObject": about, "reason": "Synced", "message": "done", "type": "Normal",
-        "source": {"component": "canarybus"}, "count": 1, "firstTimestamp": "2024-01-01T00:00:00Z",
-    }  # fmt: skip
+        "metadata": {"name": "e"},
+        "involvedObject": about,
+        "reason": "Synced",
+        "message": "done",
+        "type": "Normal",
+        "source": {"component": "canarybus"},
+        "count": 1,
+        "firstTimestamp": "2024-01-01T00:00:00Z",
+    }
     (await kube.post(path("events", ns), body)).expect(201)
     other = (await kube.get(path("events", ns, "e", group="events.k8s.io"))).expect(200)
     assert other["apiVersion"] == "events.k8s.io/v1"
@@ -147,7 +185,12 @@ async def test_a_pod_is_bound_to_a_node_once(kube: Kube, ns: str) -> None:
     body = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i:1"}], "nodeName": "elsewhere"}}
     await kube.until(path("serviceaccounts", ns, "default"), bool)
     await kube.post(path("pods", ns), body)
-    binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"kind": "Node", "name": "other"}}
+    binding = {
+        "apiVersion": "v1",
+        "kind": "Binding",
+        "metadata": {"name": "p"},
+        "target": {"kind": "Node", "name": "other"},
+    }
     refused = (await kube.post(path("pods", ns, "p", "binding"), binding)).expect(409)
     assert 'pod p is already assigned to node "elsewhere"' in refused["message"]
     await kube.delete(path("pods", ns, "p"), {"gracePeriodSeconds": 0})

@@ -190,27 +190,31 @@ REFUSALS: dict[str, tuple[str, Any, int, str, str]] = {
         "configmaps", configmap() | {"metadata": {"name": "x", "namespace": "other"}}, 400, "BadRequest",
         "the namespace of the provided object does not match the namespace sent on the request"),
     "no name at all": (
-        "configmaps", {"metadata": {}}, 422, "Invalid", "metadata.name: Required value: name or generateName is required"),
+        "configmaps", {"metadata": {}}, 422, "Invalid",
+        "metadata.name: Required value: name or generateName is required"),
     "a name in capitals": (
-        "configmaps", configmap("Big"), 422, "Invalid", 'metadata.name: Invalid value: "Big": a lowercase RFC 1123 subdomain'),
+        "configmaps", configmap("Big"), 422, "Invalid",
+        'metadata.name: Invalid value: "Big": a lowercase RFC 1123 subdomain'),
     "a label with a space": (
         "configmaps", configmap(labels={"a": "b c"}), 422, "Invalid", 'metadata.labels: Invalid value: "b c"'),
     "a config key with a space": (
         "configmaps", configmap() | {"data": {"a b": "c"}}, 422, "Invalid", "data[a b]"),
     "text that is no JSON": ("configmaps", b"not json", 400, "BadRequest", "json parse error"),
     "another kind": (
-        "configmaps", {"apiVersion": "v1", "kind": "Secret", "metadata": META}, 400, "BadRequest", "cannot be handled as a"),
+        "configmaps", {"apiVersion": "v1", "kind": "Secret", "metadata": META}, 400, "BadRequest",
+        "cannot be handled as a"),
     "a deployment without selector and containers": (
         "deployments", {"metadata": META, "spec": {}}, 422, "Invalid",
-        "[spec.selector: Required value, spec.template.metadata.labels: Invalid value: null: `selector` does not match "
-        "template `labels`, spec.template.spec.containers: Required value]"),
+        ("[spec.selector: Required value, spec.template.metadata.labels: Invalid value: null: `selector` does not "
+         "match template `labels`, spec.template.spec.containers: Required value]")),
     "a container without image": (
         "deployments", deployment(image=""), 422, "Invalid", "spec.template.spec.containers[0].image: Required value"),
     "negative replicas": ("deployments", deployment(replicas=-1), 422, "Invalid", "must be greater than or equal to 0"),
     "text for a number": (
         "deployments", deployment(minReadySeconds="many"), 400, "BadRequest",
         "cannot be handled as a Deployment: json: cannot unmarshal string into Go struct field"),
-    "a service without ports": ("services", {"metadata": META, "spec": {}}, 422, "Invalid", "spec.ports: Required value"),
+    "a service without ports": (
+        "services", {"metadata": META, "spec": {}}, 422, "Invalid", "spec.ports: Required value"),
     "a service port out of range": (
         "services", {"metadata": META, "spec": {"ports": [{"port": 0}]}}, 422, "Invalid",
         "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"),

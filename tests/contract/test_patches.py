@@ -14,8 +14,10 @@ async def test_a_merge_patch_adds_changes_and_removes(kube: Kube, ns: str) -> No
     await kube.post(path("configmaps", ns), configmap(keep="1", change="1", drop="1"))
     change = {"data": {"change": "2", "drop": None, "add": "1"}}
     assert (await kube.patch(path("configmaps", ns, "one"), change)).expect(200)["data"] == {
-        "keep": "1", "change": "2", "add": "1",
-    }  # fmt: skip
+        "keep": "1",
+        "change": "2",
+        "add": "1",
+    }
 
 
 async def test_a_merge_patch_replaces_lists(kube: Kube, ns: str) -> None:
@@ -34,8 +36,10 @@ JSON_PATCHES: dict[str, tuple[list[Object], dict[str, str]]] = {
     "copy": ([{"op": "copy", "from": "/data/a", "path": "/data/c"}], {"a": "1", "c": "1"}),
     "escaped path": ([{"op": "add", "path": "/metadata/labels/x.example.com~1y", "value": "z"}], {"a": "1"}),
     "test that holds": (
-        [{"op": "test", "path": "/data/a", "value": "1"}, {"op": "replace", "path": "/data/a", "value": "3"}], {"a": "3"}),
-}  # fmt: skip
+        [{"op": "test", "path": "/data/a", "value": "1"}, {"op": "replace", "path": "/data/a", "value": "3"}],
+        {"a": "3"},
+    ),
+}
 
 
 @pytest.mark.parametrize("case", JSON_PATCHES)
@@ -87,10 +91,16 @@ async def test_a_strategic_patch_adds_and_deletes_list_items(kube: Kube, ns: str
 
 async def test_a_strategic_patch_orders_items_as_asked(kube: Kube, ns: str) -> None:
     await kube.post(path("deployments", ns), deployment(replicas=0))
-    change = {"spec": {"template": {"spec": {
-        "$setElementOrder/containers": [{"name": "first"}, {"name": "app"}],
-        "containers": [{"name": "first", "image": "f:1"}],
-    }}}}  # fmt: skip
+    change = {
+        "spec": {
+            "template": {
+                "spec": {
+                    "$setElementOrder/containers": [{"name": "first"}, {"name": "app"}],
+                    "containers": [{"name": "first", "image": "f:1"}],
+                }
+            }
+        }
+    }
     patched = (await kube.patch(path("deployments", ns, "podinfo"), change, STRATEGIC)).expect(200)
     assert [one["name"] for one in _pod(patched)["containers"]] == ["first", "app"]
 
@@ -125,8 +135,9 @@ async def test_service_ports_are_merged_by_port(kube: Kube, ns: str) -> None:
     change = {"spec": {"ports": [{"port": 81, "name": "grpc"}, {"port": 80, "targetPort": 8080}]}}
     patched = (await kube.patch(path("services", ns, "s"), change, STRATEGIC)).expect(200)
     assert {(one["name"], one["port"], one["targetPort"]) for one in patched["spec"]["ports"]} == {
-        ("http", 80, 8080), ("grpc", 81, 81),
-    }  # fmt: skip
+        ("http", 80, 8080),
+        ("grpc", 81, 81),
+    }
 
 
 async def test_custom_resources_take_no_strategic_patch(widgets: Widgets) -> None:

@@ -16,7 +16,9 @@ async def test_a_watch_from_a_list_tells_everything_after_it(kube: Kube, ns: str
     await kube.post(path("configmaps", ns), configmap("before", {"w": "1"}))
     listed = await kube.get(path("configmaps", ns), labelSelector="w=1")
     await kube.post(path("configmaps", ns), configmap("early", {"w": "1"}))
-    async with kube.watch(path("configmaps", ns), watch=truth, resourceVersion=listed.rv, labelSelector="w=1") as events:
+    async with kube.watch(
+        path("configmaps", ns), watch=truth, resourceVersion=listed.rv, labelSelector="w=1"
+    ) as events:
         assert await events.named() == ("ADDED", "early")
         await kube.patch(path("configmaps", ns, "before"), {"data": {"a": "1"}})
         assert await events.named() == ("MODIFIED", "before")
@@ -58,7 +60,9 @@ async def test_leaving_a_selection_looks_like_a_deletion_and_coming_back_like_an
 
 async def test_one_object_can_be_watched_by_name(kube: Kube, ns: str) -> None:
     listed = await kube.get(path("configmaps", ns))
-    async with kube.watch(path("configmaps", ns), resourceVersion=listed.rv, fieldSelector="metadata.name=this") as events:
+    async with kube.watch(
+        path("configmaps", ns), resourceVersion=listed.rv, fieldSelector="metadata.name=this"
+    ) as events:
         await kube.post(path("configmaps", ns), configmap("other"))
         await kube.post(path("configmaps", ns), configmap("this"))
         assert await events.named() == ("ADDED", "this")

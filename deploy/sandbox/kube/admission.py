@@ -12,7 +12,12 @@ from .resources import Resource, Version
 
 Object = dict[str, Any]
 OBJECT_META = {"$ref": "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"}
-_GO_TYPES = {"integer": ("int32", "int64"), "boolean": ("bool", "bool"), "string": ("string", "string"), "number": ("float64", "float64")}  # fmt: skip
+_GO_TYPES = {
+    "integer": ("int32", "int64"),
+    "boolean": ("bool", "bool"),
+    "string": ("string", "string"),
+    "number": ("float64", "float64"),
+}
 
 
 @dataclass
@@ -47,15 +52,21 @@ def check_identity(resource: Resource, version: str, obj: Any, namespace: str, n
     metadata = obj.get("metadata")
     metadata = obj["metadata"] = {} if metadata is None else metadata
     if not isinstance(metadata, dict):
-        raise errors.bad_request(f"{kind} in version \"{version}\" cannot be handled as a {resource.kind}: metadata is no object")
+        raise errors.bad_request(
+            f'{kind} in version "{version}" cannot be handled as a {resource.kind}: metadata is no object'
+        )
     if kind != resource.kind:
         if resource.custom:
             cause = errors.invalid_value("kind", kind, f"must be {resource.kind}")
             raise errors.invalid(resource.group, kind, metadata.get("name", ""), [cause])
-        raise errors.bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}: unknown conversion')
+        raise errors.bad_request(
+            f'{kind} in version "{version}" cannot be handled as a {resource.kind}: unknown conversion'
+        )
     if resource.namespaced:
         if metadata.setdefault("namespace", namespace) != namespace:
-            raise errors.bad_request("the namespace of the provided object does not match the namespace sent on the request")
+            raise errors.bad_request(
+                "the namespace of the provided object does not match the namespace sent on the request"
+            )
     else:
         metadata.pop("namespace", None)
     if name is not None and metadata.setdefault("name", name) != name:
@@ -93,7 +104,9 @@ def admit(resource: Resource, version: Version, obj: Object, options: Options) -
 
 def _clean_metadata(obj: Object) -> None:
     metadata = obj["metadata"]
-    for name in [name for name, value in metadata.items() if value is None or (value in ({}, []) and name != "managedFields")]:
+    for name in [
+        name for name, value in metadata.items() if value is None or (value in ({}, []) and name != "managedFields")
+    ]:
         del metadata[name]
     metadata.pop("selfLink", None)
 

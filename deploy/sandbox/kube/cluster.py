@@ -6,14 +6,13 @@ use the same doors as clients outside.
 
 from __future__ import annotations
 
-import copy
 import datetime
 import secrets
 import uuid
 from collections.abc import Callable
 from typing import Any
 
-from . import admission, errors, kinds, serverapply, views
+from . import admission, errors, kinds, lifecycle, serverapply, views
 from .admission import Options
 from .resources import Resource, Resources, Version
 from .store import Key, Record, Store, record_of
@@ -100,7 +99,9 @@ class Cluster:
             raise errors.not_found("", "namespaces", namespace)
         if home.deleting:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
-            cause = errors.Cause("NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace")
+            cause = errors.Cause(
+                "NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace"
+            )
             raise errors.forbidden(resource.group, resource.plural, "", why, cause)
 
     def _complete(self, resource: Resource, version: Version, obj: Object, old: Object | None) -> Object:
@@ -158,15 +159,15 @@ class Cluster:
         self._check_preconditions(resource, record, obj["metadata"])
         shown = views.from_stored(resource, version, record.load())
         obj = admission.admit(resource, served, obj, options)
-        new = _status_only(resource, shown, obj) if subresource == "status" else obj
+        new = lifecycle.status_only(resource, shown, obj) if subresource == "status" else obj
         if subresource == "" and served.status:
             new.pop("status", None)
             if "status" in shown:
                 new["status"] = shown["status"]
         fields = new["metadata"].get("managedFields")
-        _keep_identity(old["metadata"], new["metadata"])
+        lifecycle.keep_identity(old["metadata"], new["metadata"])
         stored = self._complete(resource, served, new, old)
-        if (resource.custom or resource.kind in kinds.COUNTED) and _counts(resource, served, old, stored):
+        if (resource.custom or resource.kind in kinds.COUNTED) and lifecycle.counts(resource, served, old, stored):
             stored["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
         if applied or fields in ([], [{}]):
             stored["metadata"]["managedFields"] = fields
@@ -175,8 +176,12 @@ class Cluster:
             serverapply.record_update(old, stored, schema, options.manager, self.now(), subresource)
         if stored == old:
             return record
-        if record.deleting and not stored["metadata"].get("finalizers") and not _lingers(stored):
-            return record_of(record.key, stored, record.version) if options.dry_run else self._drop(resource, record.key, stored)
+        if record.deleting and not stored["metadata"].get("finalizers") and not lifecycle.lingers(stored):
+            return (
+                record_of(record.key, stored, record.version)
+                if options.dry_run
+                else self._drop(resource, record.key, stored)
+            )
         return self._commit(resource, record.key, stored, options)
 
     def _check_preconditions(self, resource: Resource, record: Record, metadata: Object) -> None:
@@ -236,9 +241,9 @@ class Cluster:
         self._check_delete(resource, record, asked.get("preconditions") or {})
         obj = record.load()
         metadata = obj["metadata"]
-        _add_finalizer(metadata, asked)
-        grace = _grace(resource, obj, asked)
-        gone = not metadata.get("finalizers") and grace == 0 and not _is_home(resource)
+        lifecycle.add_finalizer(metadata, asked)
+        grace = lifecycle.grace_seconds(resource, obj, asked)
+        gone = not metadata.get("finalizers") and grace == 0 and not lifecycle.is_home(resource)
         if options.dry_run:
             return record, gone
         if gone:
@@ -249,7 +254,7 @@ class Cluster:
             metadata["deletionGracePeriodSeconds"] = grace
             if "generation" in metadata:
                 metadata["generation"] += 1
-            if _is_home(resource):
+            if lifecycle.is_home(resource):
                 obj.setdefault("status", {})["phase"] = "Terminating"
         if obj == record.load():
             return record, False
@@ -281,78 +286,12 @@ class Cluster:
         if obj == record.load():
             return
         resource = self.resources.stored(key_of_resource)
-        if record.deleting and not obj["metadata"].get("finalizers") and not _lingers(obj) and not _is_home(resource):
+        if (
+            record.deleting
+            and not obj["metadata"].get("finalizers")
+            and not lifecycle.lingers(obj)
+            and not lifecycle.is_home(resource)
+        ):
             self._drop(resource, record.key, obj)
         else:
             self.store.put(key_of_resource, record.key, obj)
-
-
-def _is_home(resource: Resource) -> bool:
-    return resource.key == "namespaces"
-
-
-def _lingers(obj: Object) -> bool:
-    """A pod waits for its kubelet, a namespace for its contents."""
-    if obj["kind"] == "Namespace":
-        return bool((obj.get("spec") or {}).get("finalizers"))
-    return bool(obj["metadata"].get("deletionGracePeriodSeconds", 0) > 0)
-
-
-def _keep_identity(old: Object, new: Object) -> None:
-    for name in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds",
-                 "resourceVersion", "generateName", "name", "namespace"):  # fmt: skip
-        if name in old:
-            new[name] = old[name]
-        else:
-            new.pop(name, None)
-    new.pop("managedFields", None)
-
-
-def _status_only(resource: Resource, shown: Object, obj: Object) -> Object:
-    """What a write to /status changes: the status, and for built-in kinds annotations and the like."""
-    new = copy.copy(shown)
-    new.pop("status", None)
-    if "status" in obj:
-        new["status"] = obj["status"]
-    metadata = dict(shown["metadata"]) if resource.custom else dict(obj["metadata"])
-    if resource.group == "apps":
-        metadata.pop("labels", None)
-        if "labels" in shown["metadata"]:
-            metadata["labels"] = shown["metadata"]["labels"]
-    metadata["managedFields"] = obj["metadata"].get("managedFields")
-    new["metadata"] = metadata
-    return new
-
-
-def _counts(resource: Resource, version: Version, old: Object, new: Object) -> bool:
-    """Whether this change makes a new generation."""
-    if resource.custom:
-        ignored = {"metadata", "status"} if version.status else {"metadata"}
-        names = (old.keys() | new.keys()) - ignored
-        return any(old.get(name) != new.get(name) for name in names)
-    if old.get("spec") != new.get("spec"):
-        return True
-    if resource.kind == "EndpointSlice":
-        return any(old.get(name) != new.get(name) for name in ("endpoints", "ports"))
-    if resource.kind == "Deployment":
-        return old["metadata"].get("annotations") != new["metadata"].get("annotations")
-    return False
-
-
-def _add_finalizer(metadata: Object, asked: Object) -> None:
-    policy = asked.get("propagationPolicy")
-    if policy is None and asked.get("orphanDependents") is not None:
-        policy = "Orphan" if asked["orphanDependents"] else "Background"
-    wanted = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy or "")
-    if wanted and wanted not in metadata.setdefault("finalizers", []):
-        metadata["finalizers"].append(wanted)
-
-
-def _grace(resource: Resource, obj: Object, asked: Object) -> int:
-    """Seconds that the object stays: only a pod that a node has taken is given any."""
-    if resource.kind != "Pod" or resource.custom or not obj["spec"].get("nodeName"):
-        return 0
-    if (obj.get("status") or {}).get("phase") in ("Succeeded", "Failed"):
-        return 0
-    seconds = asked.get("gracePeriodSeconds")
-    return int(obj["spec"].get("terminationGracePeriodSeconds", 30) if seconds is None else seconds)

@@ -110,7 +110,9 @@ def _ready_replicas(obj: Object, _: datetime.datetime) -> str:
 
 
 def _ports(obj: Object, _: datetime.datetime) -> str:
-    return ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in obj["spec"].get("ports") or ()) or "<none>"
+    return (
+        ",".join(f"{port['port']}/{port.get('protocol', 'TCP')}" for port in obj["spec"].get("ports") or ()) or "<none>"
+    )
 
 
 def _slice_ports(obj: Object, _: datetime.datetime) -> str:
@@ -190,7 +192,8 @@ BUILT_IN: dict[str, tuple[Column, ...]] = {
                    _number("Available", "status.availableReplicas"), _AGE, *_WIDE),
     "ReplicaSet": (_number("Desired", "spec.replicas"), _number("Current", "status.replicas"),
                    _number("Ready", "status.readyReplicas"), _AGE, *_WIDE),
-    "DaemonSet": (_number("Desired", "status.desiredNumberScheduled"), _number("Current", "status.currentNumberScheduled"),
+    "DaemonSet": (_number("Desired", "status.desiredNumberScheduled"),
+                  _number("Current", "status.currentNumberScheduled"),
                   _number("Ready", "status.numberReady"), _number("Up-to-date", "status.updatedNumberScheduled"),
                   _number("Available", "status.numberAvailable"),
                   Column("Node Selector", "string", lambda obj, _: ",".join(
@@ -214,8 +217,10 @@ BUILT_IN: dict[str, tuple[Column, ...]] = {
               _text("Count", "count", 1, "1")),
     "EndpointSlice": (_text("AddressType", "addressType"), Column("Ports", "string", _slice_ports),
                       Column("Endpoints", "string", _slice_endpoints), _AGE),
-    "HorizontalPodAutoscaler": (Column("Reference", "string", _scale_target), Column("Targets", "string", _scale_metrics),
-                                _text("MinPods", "spec.minReplicas", default="<unset>"), _number("MaxPods", "spec.maxReplicas"),
+    "HorizontalPodAutoscaler": (Column("Reference", "string", _scale_target),
+                                Column("Targets", "string", _scale_metrics),
+                                _text("MinPods", "spec.minReplicas", default="<unset>"),
+                                _number("MaxPods", "spec.maxReplicas"),
                                 _number("Replicas", "status.currentReplicas"), _AGE),
     "Lease": (_text("Holder", "spec.holderIdentity"), _AGE),
     "CustomResourceDefinition": (Column("Created At", "date", _at("metadata.creationTimestamp")),),

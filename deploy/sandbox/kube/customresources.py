@@ -30,7 +30,9 @@ def resource_of(definition: Object) -> Resource:
         names["singular"],
         names["listKind"],
         custom=True,
-        subresources=tuple(sorted({name for version in spec["versions"] for name in version.get("subresources") or ()})),
+        subresources=tuple(
+            sorted({name for version in spec["versions"] for name in version.get("subresources") or ()})
+        ),
     )
 
 
@@ -40,7 +42,9 @@ def _version(version: Object) -> Version:
     return Version(
         version["name"],
         schema,
-        None if schema is None else schema | {"properties": (schema.get("properties") or {}) | {"metadata": OBJECT_META}},
+        None
+        if schema is None
+        else schema | {"properties": (schema.get("properties") or {}) | {"metadata": OBJECT_META}},
         "status" in subresources,
         subresources.get("scale"),
         tuple(version.get("additionalPrinterColumns") or ()),
@@ -98,14 +102,24 @@ class Definitions:
                 finalizers.append(FINALIZER)
             stored["status"] = {
                 "conditions": [
-                    {"type": "NamesAccepted", "status": "True", "reason": "NoConflicts", "message": "no conflicts found",
-                     "lastTransitionTime": now},
-                    {"type": "Established", "status": "True", "reason": "InitialNamesAccepted",
-                     "message": "the initial names have been accepted", "lastTransitionTime": now},
+                    {
+                        "type": "NamesAccepted",
+                        "status": "True",
+                        "reason": "NoConflicts",
+                        "message": "no conflicts found",
+                        "lastTransitionTime": now,
+                    },
+                    {
+                        "type": "Established",
+                        "status": "True",
+                        "reason": "InitialNamesAccepted",
+                        "message": "the initial names have been accepted",
+                        "lastTransitionTime": now,
+                    },
                 ],
                 "acceptedNames": names,
                 "storedVersions": [one["name"] for one in stored["spec"]["versions"] if one.get("storage")],
-            }  # fmt: skip
+            }
 
         self.cluster.rewrite(DEFINITIONS, record, establish)
 

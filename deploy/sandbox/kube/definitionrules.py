@@ -9,7 +9,7 @@ from .errors import Cause, invalid_value, required, unsupported_value
 Object = dict[str, Any]
 
 
-def check_definition(obj: Object, old: Object | None) -> list[Cause]:
+def check_definition(obj: Object, _: Object | None) -> list[Cause]:
     spec = obj.get("spec") or {}
     names = spec.get("names") or {}
     causes: list[Cause] = []

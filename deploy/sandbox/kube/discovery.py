@@ -7,10 +7,23 @@ from typing import Any
 from .resources import VERBS, Resource, Resources, Version
 
 Object = dict[str, Any]
-VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0-embedded", "gitCommit": "", "gitTreeState": "clean",
-           "buildDate": "1970-01-01T00:00:00Z", "goVersion": "", "compiler": "", "platform": ""}  # fmt: skip
+VERSION = {
+    "major": "1",
+    "minor": "36",
+    "gitVersion": "v1.36.0-embedded",
+    "gitCommit": "",
+    "gitTreeState": "clean",
+    "buildDate": "1970-01-01T00:00:00Z",
+    "goVersion": "",
+    "compiler": "",
+    "platform": "",
+}
 _OTHER_VERBS = {"binding": ["create"], "eviction": ["create"], "finalize": ["update"]}
-_OTHER_KINDS = {"binding": ("", "v1", "Binding"), "eviction": ("policy", "v1", "Eviction"), "scale": ("autoscaling", "v1", "Scale")}  # fmt: skip
+_OTHER_KINDS = {
+    "binding": ("", "v1", "Binding"),
+    "eviction": ("policy", "v1", "Eviction"),
+    "scale": ("autoscaling", "v1", "Scale"),
+}
 
 
 def _subresources(resource: Resource, version: Version) -> list[str]:
@@ -67,11 +80,16 @@ class Documents:
             served = resource.version(version)
             for name in _subresources(resource, served) if served else ():
                 own_group, own_version, kind = _OTHER_KINDS.get(name, ("", "", resource.kind))
-                found.append({
-                    "name": f"{resource.plural}/{name}", "singularName": "", "namespaced": resource.namespaced,
-                    **({"group": own_group, "version": own_version} if own_group else {}),
-                    "kind": kind, "verbs": _OTHER_VERBS.get(name, ["get", "patch", "update"]),
-                })  # fmt: skip
+                found.append(
+                    {
+                        "name": f"{resource.plural}/{name}",
+                        "singularName": "",
+                        "namespaced": resource.namespaced,
+                        **({"group": own_group, "version": own_version} if own_group else {}),
+                        "kind": kind,
+                        "verbs": _OTHER_VERBS.get(name, ["get", "patch", "update"]),
+                    }
+                )
         group_version = f"{group}/{version}" if group else version
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": found}
 
@@ -99,9 +117,12 @@ def _verbs(resource: Resource) -> list[str]:
 
 def _plain(resource: Resource) -> Object:
     entry: Object = {
-        "name": resource.plural, "singularName": resource.singular, "namespaced": resource.namespaced,
-        "kind": resource.kind, "verbs": _verbs(resource),
-    }  # fmt: skip
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": _verbs(resource),
+    }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
@@ -113,10 +134,12 @@ def _entry(resource: Resource, version: str) -> Object:
     served = resource.version(version)
     own_kind = {"group": resource.group, "version": version, "kind": resource.kind}
     entry: Object = {
-        "resource": resource.plural, "responseKind": own_kind,
+        "resource": resource.plural,
+        "responseKind": own_kind,
         "scope": "Namespaced" if resource.namespaced else "Cluster",
-        "singularResource": resource.singular, "verbs": _verbs(resource),
-    }  # fmt: skip
+        "singularResource": resource.singular,
+        "verbs": _verbs(resource),
+    }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
@@ -125,8 +148,11 @@ def _entry(resource: Resource, version: str) -> Object:
         entry["subresources"] = []
         for name in names:
             group, other, kind = _OTHER_KINDS.get(name, (resource.group, version, resource.kind))
-            entry["subresources"].append({
-                "subresource": name, "verbs": _OTHER_VERBS.get(name, ["get", "patch", "update"]),
-                "responseKind": {"group": group, "version": other, "kind": kind},
-            })  # fmt: skip
+            entry["subresources"].append(
+                {
+                    "subresource": name,
+                    "verbs": _OTHER_VERBS.get(name, ["get", "patch", "update"]),
+                    "responseKind": {"group": group, "version": other, "kind": kind},
+                }
+            )
     return entry

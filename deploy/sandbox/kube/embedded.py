@@ -100,7 +100,9 @@ class EmbeddedKubernetes:
             "kind": "Config",
             "clusters": [{"name": "sandbox", "cluster": {"server": self.url}}],
             "users": [{"name": "sandbox", "user": {}}],
-            "contexts": [{"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox", "namespace": "default"}}],
+            "contexts": [
+                {"name": "sandbox", "context": {"cluster": "sandbox", "user": "sandbox", "namespace": "default"}}
+            ],
             "current-context": "sandbox",
         }
         self._kubeconfig.write_text(yaml.safe_dump(config, sort_keys=False))

@@ -1,8 +1,8 @@
 """Refusals, with the `Status` bodies that a real API server sends.
 
-    StatusError
-      .body()     the JSON object of kind Status
-      .headers    e.g. Retry-After with 429
+StatusError
+  .body()     the JSON object of kind Status
+  .headers    e.g. Retry-After with 429
 """
 
 from __future__ import annotations
@@ -80,7 +80,9 @@ def apply_conflict(causes: list[Cause]) -> StatusError:
     """Fields owned by another manager, met by server-side apply without `force`."""
     details = {"causes": [_cause(cause) for cause in causes]}
     if len(causes) == 1:
-        return StatusError(409, "Conflict", f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", details)
+        return StatusError(
+            409, "Conflict", f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}", details
+        )
     by_manager: dict[str, list[str]] = {}
     for cause in causes:
         by_manager.setdefault(cause.message, []).append(cause.field)
@@ -118,9 +120,7 @@ def method_not_allowed() -> StatusError:
 
 
 def unsupported_media(accepted: tuple[str, ...]) -> StatusError:
-    message = (
-        "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
-    )
+    message = "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
     return StatusError(415, "UnsupportedMediaType", message)
 
 

@@ -51,7 +51,9 @@ class Fault:
             case "500":
                 return errors.internal("a fault on purpose")
             case "503":
-                return errors.StatusError(503, "ServiceUnavailable", "the server is currently unable to handle the request")
+                return errors.StatusError(
+                    503, "ServiceUnavailable", "the server is currently unable to handle the request"
+                )
             case _:
                 return None
 
@@ -92,5 +94,7 @@ class Faults:
         return sum(
             count
             for (own_agent, own_verb, own_resource), count in self.requests.items()
-            if agent in own_agent and verb in ("", own_verb) and resource in ("", own_resource, own_resource.partition(".")[0])
+            if agent in own_agent
+            and verb in ("", own_verb)
+            and resource in ("", own_resource, own_resource.partition(".")[0])
         )

@@ -79,9 +79,14 @@ def _pod(obj: Object) -> None:
     tolerations = spec.setdefault("tolerations", [])
     for key in ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"):
         if not any(one.get("key") == key or "key" not in one for one in tolerations):
-            tolerations.append({
-                "key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": TOLERATION_SECONDS,
-            })  # fmt: skip
+            tolerations.append(
+                {
+                    "key": key,
+                    "operator": "Exists",
+                    "effect": "NoExecute",
+                    "tolerationSeconds": TOLERATION_SECONDS,
+                }
+            )
     status = obj.setdefault("status", {})
     status.setdefault("phase", "Pending")
     status.setdefault("qosClass", _quality(spec))
@@ -228,14 +233,47 @@ DEFAULTS: dict[str, Callable[[Object], None]] = {
 }
 
 # kinds whose metadata.generation counts changes of the spec
-COUNTED = frozenset({
-    "Pod", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Job", "NetworkPolicy", "PodDisruptionBudget",
-    "EndpointSlice", "CustomResourceDefinition",
-})  # fmt: skip
+COUNTED = frozenset(
+    {
+        "Pod",
+        "Deployment",
+        "ReplicaSet",
+        "DaemonSet",
+        "StatefulSet",
+        "Job",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "EndpointSlice",
+        "CustomResourceDefinition",
+    }
+)
 
 # kinds whose PUT may leave resourceVersion out; for all others it must be given
-UNGUARDED = frozenset({
-    "Pod", "Deployment", "ReplicaSet", "DaemonSet", "StatefulSet", "Service", "ConfigMap", "Secret", "Namespace", "Node",
-    "ServiceAccount", "Endpoints", "Event", "ResourceQuota", "LimitRange", "ControllerRevision", "Job", "EndpointSlice",
-    "HorizontalPodAutoscaler", "NetworkPolicy", "Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding",
-})  # fmt: skip
+UNGUARDED = frozenset(
+    {
+        "Pod",
+        "Deployment",
+        "ReplicaSet",
+        "DaemonSet",
+        "StatefulSet",
+        "Service",
+        "ConfigMap",
+        "Secret",
+        "Namespace",
+        "Node",
+        "ServiceAccount",
+        "Endpoints",
+        "Event",
+        "ResourceQuota",
+        "LimitRange",
+        "ControllerRevision",
+        "Job",
+        "EndpointSlice",
+        "HorizontalPodAutoscaler",
+        "NetworkPolicy",
+        "Role",
+        "RoleBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
+    }
+)

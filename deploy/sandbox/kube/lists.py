@@ -32,7 +32,9 @@ def page(store: Store, target: Target, query: Any) -> tuple[list[Record], Object
             version = int(wanted)
     selects = selection(target, query)
     namespace = target.namespace if target.resource.namespaced else ""
-    records = [one for one in store.records(target.resource.key, namespace, version) if one.key > start and selects(one)]
+    records = [
+        one for one in store.records(target.resource.key, namespace, version) if one.key > start and selects(one)
+    ]
     metadata: Object = {"resourceVersion": str(version)}
     limit = int(query.get("limit") or 0)
     if limit and len(records) > limit:

@@ -90,9 +90,8 @@ class Schemas:
         while waiting:
             current, found = waiting.pop()
             schemas[current] = _pointing(found)
-            for reference in shapes.references(found):
-                if reference not in schemas:
-                    waiting.append((reference, shapes.published()["definitions"][reference]))
+            definitions = shapes.published()["definitions"]
+            waiting += [(name, definitions[name]) for name in shapes.references(found) if name not in schemas]
         return own
 
 

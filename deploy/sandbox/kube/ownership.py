@@ -14,8 +14,21 @@ from .shapes import resolve
 
 Schema = dict[str, Any]
 Fields = dict[str, Any]
-_NOT_MANAGED = frozenset({"name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp", "selfLink",
-                          "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields", "generateName"})  # fmt: skip
+_NOT_MANAGED = frozenset(
+    {
+        "name",
+        "namespace",
+        "uid",
+        "resourceVersion",
+        "generation",
+        "creationTimestamp",
+        "selfLink",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "managedFields",
+        "generateName",
+    }
+)
 
 
 def child_schema(schema: Schema | None, name: str) -> Schema | None:
@@ -49,7 +62,9 @@ def item_key(item: Any, schema: Schema | None) -> str:
     marks = resolve(schema) or {}
     if marks.get("x-kubernetes-list-type") == "map" and isinstance(item, dict):
         properties = (item_schema(schema) or {}).get("properties") or {}
-        keys = {key: item.get(key, properties.get(key, {}).get("default")) for key in marks["x-kubernetes-list-map-keys"]}
+        keys = {
+            key: item.get(key, properties.get(key, {}).get("default")) for key in marks["x-kubernetes-list-map-keys"]
+        }
         present = {key: value for key, value in keys.items() if value is not None}
         return "k:" + orjson.dumps(present, option=orjson.OPT_SORT_KEYS).decode()
     return "v:" + orjson.dumps(item).decode()

@@ -78,7 +78,9 @@ def _remove(document: Any, parts: list[str]) -> Any:
 def json_patch(document: Any, operations: Any) -> Any:
     """The patched document. Raises StatusError 422 when a test fails or a path does not exist."""
     if not isinstance(operations, list):
-        raise errors.bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise errors.bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        )
     document = copy.deepcopy(document)
     for operation in operations:
         document = _operate(document, operation)

@@ -90,9 +90,7 @@ def form(accept: str) -> str:
                 return "metadata"
             case "APIGroupDiscoveryList" if wanted.get("v") == "v2":
                 return "discovery"
-    raise errors.StatusError(
-        406, "NotAcceptable", "only the following media types are accepted: application/json"
-    )
+    raise errors.StatusError(406, "NotAcceptable", "only the following media types are accepted: application/json")
 
 
 def parse_yaml(text: bytes | str) -> Any:
@@ -106,7 +104,9 @@ def decode(body: bytes, content_type: str, kind: str) -> Any:
         return protobuf.decode(body)
     if media not in (JSON, YAML):
         raise errors.unsupported_media((JSON, YAML))
-    return _load(body, media, f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; ")
+    return _load(
+        body, media, f"the object provided is unrecognized (must be of type {kind}): couldn't get version/kind; "
+    )
 
 
 def _load(body: bytes, media: str, what: str) -> Any:

@@ -213,7 +213,7 @@ def _frozen_field(field: str) -> Cause:
     return Cause("FieldValueForbidden", "Forbidden: field is immutable when `immutable` is set", field)
 
 
-def _autoscaler(obj: Object, old: Object | None) -> list[Cause]:
+def _autoscaler(obj: Object, _: Object | None) -> list[Cause]:
     spec = obj["spec"]
     least, most = spec.get("minReplicas", 1), spec.get("maxReplicas", 0)
     causes: list[Cause] = []
@@ -228,7 +228,7 @@ def _autoscaler(obj: Object, old: Object | None) -> list[Cause]:
     return causes
 
 
-def _event(obj: Object, old: Object | None) -> list[Cause]:
+def _event(obj: Object, _: Object | None) -> list[Cause]:
     about, home = (obj.get("involvedObject") or {}).get("namespace", ""), obj["metadata"].get("namespace", "")
     if about != home and (about or home != "default"):
         return [invalid_value("involvedObject.namespace", about, "does not match event.namespace")]

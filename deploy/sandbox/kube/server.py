@@ -10,6 +10,7 @@ import orjson
 from aiohttp import web
 
 from . import discovery, errors, faultpages, lists, openapi, render, request, scale, subresources
+from .admission import Options
 from .cluster import Cluster
 from .faults import Fault, Faults
 from .request import Target
@@ -93,7 +94,9 @@ class Server:
             back = max(fault.versions for fault in met)
             return self._answer(asked, target, self._older(target, back))
         if target.subresource and target.subresource not in ("status", "scale"):
-            made = subresources.create(self.cluster, target, asked.method, await self._body(asked, target), self._options(asked))
+            made = subresources.create(
+                self.cluster, target, asked.method, await self._body(asked, target), self._options(asked)
+            )
             return _json(made.body, made.code)
         handler = self._verbs.get(verb)
         if handler is None or (not target.name) is (verb in ("get", "update", "patch", "delete")):
@@ -122,7 +125,7 @@ class Server:
 
     # answers
 
-    def _options(self, asked: web.BaseRequest, kind: str = "PatchOptions") -> request.Options:
+    def _options(self, asked: web.BaseRequest, kind: str = "PatchOptions") -> Options:
         return request.options(asked.query, asked.headers.get("User-Agent", ""), kind)
 
     def _answer(
@@ -131,7 +134,7 @@ class Server:
         target: Target,
         record: Record,
         status: int = 200,
-        options: request.Options | None = None,
+        options: Options | None = None,
     ) -> web.Response:
         form = request.form(asked.headers.get("Accept", ""))
         response = _json(render.one(target, record, form, asked.query.get("includeObject", "Metadata")), status)
@@ -193,9 +196,7 @@ class Server:
         obj = request.decode(await asked.read(), asked.headers.get("Content-Type", ""), target.resource.kind)
         if target.subresource == "scale":
             return self._scale(target, lambda _: obj, options)
-        record = self.cluster.update(
-            target.resource, target.version.name, target.key, obj, options, target.subresource
-        )
+        record = self.cluster.update(target.resource, target.version.name, target.key, obj, options, target.subresource)
         return self._answer(asked, target, record, 200, options)
 
     async def _patch(self, asked: web.BaseRequest, target: Target) -> web.StreamResponse:
@@ -221,7 +222,7 @@ class Server:
         )
         return self._answer(asked, target, record, 200, options)
 
-    def _scale(self, target: Target, change: Callable[[Object], Any], options: request.Options) -> web.Response:
+    def _scale(self, target: Target, change: Callable[[Object], Any], options: Options) -> web.Response:
         before = scale.of(target, self.cluster.find(target.resource, target.key))
         wanted = change(before)
         record = self.cluster.patch(
@@ -247,7 +248,7 @@ class Server:
             self.cluster.delete(target.resource, record.key, wanted, options)
         return _json(render.many(target, records, metadata, "json"))
 
-    async def _delete_options(self, asked: web.BaseRequest, target: Target) -> tuple[Object, request.Options]:
+    async def _delete_options(self, asked: web.BaseRequest, target: Target) -> tuple[Object, Options]:
         wanted = dict(await self._body(asked, target) or {})
         for name in ("propagationPolicy", "gracePeriodSeconds", "orphanDependents"):
             if name in asked.query:

@@ -19,7 +19,11 @@ def _entries(obj: Object) -> list[Object]:
 
 
 def _is(entry: Object, manager: str, operation: str, subresource: str) -> bool:
-    return (entry.get("manager"), entry.get("operation"), entry.get("subresource", "")) == (manager, operation, subresource)
+    return (entry.get("manager"), entry.get("operation"), entry.get("subresource", "")) == (
+        manager,
+        operation,
+        subresource,
+    )
 
 
 def _entry(manager: str, operation: str, api_version: str, fields: Fields, now: str, subresource: str) -> Object:
@@ -76,7 +80,13 @@ def _hand_over(
 
 
 def apply(
-    live: Object | None, applied: Object, schema: Schema | None, manager: str, force: bool, now: str, subresource: str = ""
+    live: Object | None,
+    applied: Object,
+    schema: Schema | None,
+    manager: str,
+    force: bool,
+    now: str,
+    subresource: str = "",
 ) -> Object:
     """The live object after `manager` applied its configuration; fields it no longer names go away.
 
@@ -85,15 +95,13 @@ def apply(
     wanted = ownership.managed(applied, schema)
     if live is None:
         created = copy.deepcopy(applied)
-        created["metadata"]["managedFields"] = [
-            _entry(manager, APPLY, applied["apiVersion"], wanted, now, subresource)
-        ]
+        created["metadata"]["managedFields"] = [_entry(manager, APPLY, applied["apiVersion"], wanted, now, subresource)]
         return created
     entries = _entries(live)
     if not entries:
         everything = ownership.managed(live, schema)
         entries = [_entry("before-first-apply", UPDATE, live["apiVersion"], everything, now, "")]
-    merged = _merge(live, ownership.manageable(applied), schema)
+    merged: Object = _merge(live, ownership.manageable(applied), schema)
     changed = ownership.differing(ownership.manageable(live), ownership.manageable(merged), schema) or {}
     others = [entry for entry in entries if not _is(entry, manager, APPLY, subresource)]
     if not force:

@@ -32,9 +32,37 @@ GROUP_VERSIONS = (
     "apis/rbac.authorization.k8s.io/v1",
 )
 KINDS = frozenset(
-    "Namespace Pod Service ConfigMap Secret Event Node ServiceAccount Endpoints ResourceQuota LimitRange Binding "
-    "Deployment ReplicaSet DaemonSet StatefulSet ControllerRevision Scale HorizontalPodAutoscaler Job Lease "
-    "EndpointSlice NetworkPolicy PodDisruptionBudget Eviction Role RoleBinding ClusterRole ClusterRoleBinding".split()
+    [
+        "Namespace",
+        "Pod",
+        "Service",
+        "ConfigMap",
+        "Secret",
+        "Event",
+        "Node",
+        "ServiceAccount",
+        "Endpoints",
+        "ResourceQuota",
+        "LimitRange",
+        "Binding",
+        "Deployment",
+        "ReplicaSet",
+        "DaemonSet",
+        "StatefulSet",
+        "ControllerRevision",
+        "Scale",
+        "HorizontalPodAutoscaler",
+        "Job",
+        "Lease",
+        "EndpointSlice",
+        "NetworkPolicy",
+        "PodDisruptionBudget",
+        "Eviction",
+        "Role",
+        "RoleBinding",
+        "ClusterRole",
+        "ClusterRoleBinding",
+    ]
 )
 KEPT = ("type", "format", "required", "enum", "default")
 Schema = dict[str, Any]

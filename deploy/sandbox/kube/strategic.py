@@ -33,7 +33,7 @@ def _child(schema: Schema | None, name: str) -> Schema | None:
 
 
 def _strategies(schema: Schema | None) -> list[str]:
-    return (schema or {}).get("x-kubernetes-patch-strategy", "").split(",")
+    return str((schema or {}).get("x-kubernetes-patch-strategy", "")).split(",")
 
 
 def _merge_map(target: Object, patch: Object, schema: Schema | None) -> Object:
@@ -47,7 +47,7 @@ def _merge_map(target: Object, patch: Object, schema: Schema | None) -> Object:
         merged = {name: value for name, value in merged.items() if name in retained}
     for name, value in patch.items():
         if name.startswith("$"):
-            _list_directive(merged, name, value, schema)
+            _list_directive(merged, name, value)
         elif value is None:
             merged.pop(name, None)
         else:
@@ -94,7 +94,7 @@ def _merge_list(target: list[Any], patch: list[Any], schema: Schema | None) -> l
     return merged
 
 
-def _list_directive(merged: Object, directive: str, value: Any, schema: Schema | None) -> None:
+def _list_directive(merged: Object, directive: str, value: Any) -> None:
     kind, _, name = directive.partition("/")
     if kind == "$deleteFromPrimitiveList" and name in merged:
         merged[name] = [item for item in merged[name] if item not in value]
@@ -114,7 +114,4 @@ def _order(merged: Object, name: str, wanted: list[Any], schema: Schema | None) 
         return item.get(key) if isinstance(item, dict) else item
 
     named = sorted((item for item in items if identity(item) in order), key=lambda item: order.index(identity(item)))
-    result: list[Any] = []
-    for item in items:
-        result.append(named.pop(0) if identity(item) in order else item)
-    merged[name] = result
+    merged[name] = [named.pop(0) if identity(item) in order else item for item in items]

@@ -119,11 +119,8 @@ def fill_defaults(value: Any, schema: Schema | None) -> None:
     elif isinstance(value, dict):
         properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
         for name, child in properties.items():
-            if name not in value and "default" in child:
-                value[name] = copy.deepcopy(child["default"])
-            if name in value:
-                fill_defaults(value[name], child)
-        if isinstance(additional, dict):
-            for name in value:
-                if name not in properties:
-                    fill_defaults(value[name], additional)
+            if "default" in child:
+                value.setdefault(name, copy.deepcopy(child["default"]))
+            fill_defaults(value.get(name), child)
+        for name in value.keys() - properties.keys() if isinstance(additional, dict) else ():
+            fill_defaults(value[name], additional)

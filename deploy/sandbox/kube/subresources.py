@@ -77,7 +77,9 @@ def _bind(cluster: Cluster, target: Target, body: Object, options: Options) -> M
         obj["spec"]["nodeName"] = node
         conditions = obj.setdefault("status", {}).setdefault("conditions", [])
         conditions[:] = [one for one in conditions if one["type"] != "PodScheduled"]
-        conditions.append({"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": cluster.now()})
+        conditions.append(
+            {"type": "PodScheduled", "status": "True", "lastProbeTime": None, "lastTransitionTime": cluster.now()}
+        )
 
     if not options.dry_run:
         cluster.rewrite(target.resource.key, record, assign)

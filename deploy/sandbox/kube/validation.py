@@ -63,15 +63,21 @@ def check(value: Any, schema: Schema | None, path: str = "") -> list[Cause]:
         return [_wrong_type(path, value, wanted)]
     if "enum" in schema and value not in schema["enum"]:
         causes.append(unsupported_value(path, value, schema["enum"]))
-    if isinstance(value, dict):
-        causes += _object(value, schema, path)
-    elif isinstance(value, list):
-        causes += _array(value, schema, path)
-    elif isinstance(value, str):
-        causes += _string(value, schema, path)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        causes += _number(value, schema, path)
-    return causes + _combined(value, schema, path)
+    return causes + _content(value, schema, path) + _combined(value, schema, path)
+
+
+def _content(value: Any, schema: Schema, path: str) -> list[Cause]:
+    match value:
+        case dict():
+            return _object(value, schema, path)
+        case list():
+            return _array(value, schema, path)
+        case str():
+            return _string(value, schema, path)
+        case bool():
+            return []
+        case _:
+            return _number(value, schema, path)
 
 
 def _wrong_type(path: str, value: Any, wanted: str) -> Cause:
@@ -84,10 +90,7 @@ def _wrong_type(path: str, value: Any, wanted: str) -> Cause:
 
 def _object(value: dict[str, Any], schema: Schema, path: str) -> list[Cause]:
     properties, additional = schema.get("properties") or {}, schema.get("additionalProperties")
-    causes: list[Cause] = []
-    for name in schema.get("required", ()):
-        if name not in value:
-            causes.append(required(_join(path, name)))
+    causes = [required(_join(path, name)) for name in schema.get("required", ()) if name not in value]
     for name in sorted(value):
         if name in properties:
             causes += check(value[name], properties[name], _join(path, name))
@@ -143,7 +146,7 @@ def _string(value: str, schema: Schema, path: str) -> list[Cause]:
     known = _FORMATS.get(schema.get("format", ""))
     if known is not None and not known(value):
         why = f"{path} in body must be of type {schema['format']}: {shown(value)}"
-        causes.append(invalid_value(path, value, why))
+        causes.append(Cause("FieldValueTypeInvalid", f"Invalid value: {shown(value)}: {why}", path))
     return causes
 
 

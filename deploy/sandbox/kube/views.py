@@ -66,7 +66,9 @@ def _autoscaler_to_v2(obj: Object) -> Object:
     if percent is not None:
         target = {"type": "Utilization", "averageUtilization": percent}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": target}}]
-    status = {name: value for name, value in (obj.get("status") or {}).items() if name != "currentCPUUtilizationPercentage"}
+    status = {
+        name: value for name, value in (obj.get("status") or {}).items() if name != "currentCPUUtilizationPercentage"
+    }
     return obj | {"apiVersion": "autoscaling/v2", "spec": spec, "status": status}
 
 

@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
-from ..cluster import Cluster
-from ..errors import StatusError
-from ..store import Change, Key
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.errors import StatusError
+from deploy.sandbox.kube.store import Change, Key
 
 AT_ONCE = 50  # objects brought in step before requests get their turn
 RETRY = 0.05  # seconds, after a write that lost against another
@@ -21,7 +21,8 @@ RETRY = 0.05  # seconds, after a write that lost against another
 class Controller(Protocol):
     """`resources` are those whose changes it wants to hear of."""
 
-    resources: tuple[str, ...]
+    @property
+    def resources(self) -> tuple[str, ...]: ...
 
     def keys(self, change: Change) -> Iterable[Key]:
         """The objects of this controller that a change may concern."""

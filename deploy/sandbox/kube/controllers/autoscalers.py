@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..resources import Resource
-from ..store import Change, Key
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.resources import Resource
+from deploy.sandbox.kube.store import Change, Key
+
 from . import pods
 
 Object = dict[str, Any]
@@ -36,7 +37,9 @@ class Autoscalers:
             return None
         own = record.load()
         resource = self._target(own)
-        target = self.cluster.store.get(resource.key, (key[0], own["spec"]["scaleTargetRef"]["name"])) if resource else None
+        target = (
+            self.cluster.store.get(resource.key, (key[0], own["spec"]["scaleTargetRef"]["name"])) if resource else None
+        )
         if resource is None or target is None:
             message = "the HPA controller was unable to get the target's current scale"
             self._write(own, {}, [("AbleToScale", "False", "FailedGetScale", message)])
@@ -45,20 +48,39 @@ class Autoscalers:
         wanted, current = obj["spec"].get("replicas", 1), (obj.get("status") or {}).get("replicas", 0)
         if wanted == 0:
             message = "scaling is disabled since the replica count of the target is zero"
-            able = ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale")
-            self._write(own, {"currentReplicas": current, "desiredReplicas": 0}, [able, ("ScalingActive", "False", "ScalingDisabled", message)])
+            able = (
+                "AbleToScale",
+                "True",
+                "SucceededGetScale",
+                "the HPA controller was able to get the target's current scale",
+            )
+            self._write(
+                own,
+                {"currentReplicas": current, "desiredReplicas": 0},
+                [able, ("ScalingActive", "False", "ScalingDisabled", message)],
+            )
             return None
         bounded = min(max(wanted, own["spec"].get("minReplicas", 1)), own["spec"]["maxReplicas"])
         if bounded != wanted:
+
             def change(present: Object) -> Object:
                 present["spec"]["replicas"] = bounded
                 return present
 
             self.cluster.patch(resource, resource.stored_version, target.key, change, Options(manager=pods.ME.manager))
-        self._write(own, {"currentReplicas": current, "desiredReplicas": bounded}, [
-            ("AbleToScale", "True", "SucceededGetScale", "the HPA controller was able to get the target's current scale"),
-            ("ScalingActive", "False", "FailedGetResourceMetric", "there is no metrics server here"),
-        ])  # fmt: skip
+        self._write(
+            own,
+            {"currentReplicas": current, "desiredReplicas": bounded},
+            [
+                (
+                    "AbleToScale",
+                    "True",
+                    "SucceededGetScale",
+                    "the HPA controller was able to get the target's current scale",
+                ),
+                ("ScalingActive", "False", "FailedGetResourceMetric", "there is no metrics server here"),
+            ],
+        )
         return None
 
     def _target(self, own: Object) -> Resource | None:
@@ -70,7 +92,11 @@ class Autoscalers:
         known = {one["type"]: one for one in (own.get("status") or {}).get("conditions") or ()}
         found: list[Object] = []
         for kind, state, reason, message in conditions:
-            since = known[kind]["lastTransitionTime"] if known.get(kind, {}).get("status") == state else self.cluster.now()
-            found.append({"type": kind, "status": state, "reason": reason, "message": message, "lastTransitionTime": since})
+            since = (
+                known[kind]["lastTransitionTime"] if known.get(kind, {}).get("status") == state else self.cluster.now()
+            )
+            found.append(
+                {"type": kind, "status": state, "reason": reason, "message": message, "lastTransitionTime": since}
+            )
         status: Object = {"currentReplicas": 0, "desiredReplicas": 0, **counts, "conditions": found}
         pods.write_status(self.cluster, self.cluster.resources.stored(AUTOSCALERS), own, status)

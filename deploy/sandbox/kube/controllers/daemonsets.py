@@ -6,9 +6,10 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..store import Change, Key, Record
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.store import Change, Key, Record
+
 from . import deploymentstatus, pods
 
 Object = dict[str, Any]

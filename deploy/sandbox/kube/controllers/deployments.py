@@ -6,10 +6,11 @@ import copy
 from collections.abc import Iterable
 from typing import Any
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..errors import StatusError
-from ..store import Change, Key, Record
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.errors import StatusError
+from deploy.sandbox.kube.store import Change, Key, Record
+
 from . import deploymentstatus, pods
 from .deploymentstatus import REVISION, fenceposts
 from .replicasets import REPLICA_SETS
@@ -76,7 +77,7 @@ class Deployments:
         annotations = _inherited(own) | {
             REVISION: str(_highest(sets) + 1), DESIRED: str(replicas), MOST: str(replicas + (surge if rolling else 0)),
         }  # fmt: skip
-        new = {
+        new: Object = {
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {
                 "name": f"{own['metadata']['name']}-{digest}", "labels": dict(template["metadata"]["labels"]),
@@ -106,7 +107,9 @@ class Deployments:
         most = replicas + (surge if own["spec"]["strategy"]["type"] == "RollingUpdate" else 0)
         wanted = {REVISION: str(revision), DESIRED: str(replicas), MOST: str(most), **_inherited(own)}
         annotations = new["metadata"].get("annotations") or {}
-        if not wanted.items() <= annotations.items() or new["spec"].get("minReadySeconds", 0) != own["spec"].get("minReadySeconds", 0):
+        if not wanted.items() <= annotations.items() or new["spec"].get("minReadySeconds", 0) != own["spec"].get(
+            "minReadySeconds", 0
+        ):
             new["metadata"]["annotations"] = annotations | wanted
             new["spec"]["minReadySeconds"] = own["spec"].get("minReadySeconds", 0)
             self._update_set(new)
@@ -121,7 +124,9 @@ class Deployments:
             return obj
 
         key = (own["metadata"]["namespace"], own["metadata"]["name"])
-        self.cluster.patch(self.cluster.resources.stored(DEPLOYMENTS), "v1", key, change, Options(manager=pods.ME.manager))
+        self.cluster.patch(
+            self.cluster.resources.stored(DEPLOYMENTS), "v1", key, change, Options(manager=pods.ME.manager)
+        )
 
     def _reconcile(self, own: Object, new: Object | None, old: list[Object]) -> None:
         if own["spec"].get("paused") or new is None:
@@ -187,7 +192,9 @@ class Deployments:
 
     def _update_set(self, one: Object) -> None:
         key = (one["metadata"]["namespace"], one["metadata"]["name"])
-        stored = self.cluster.update(self.cluster.resources.stored(REPLICA_SETS), "v1", key, copy.deepcopy(one), Options(manager=pods.ME.manager))
+        stored = self.cluster.update(
+            self.cluster.resources.stored(REPLICA_SETS), "v1", key, copy.deepcopy(one), Options(manager=pods.ME.manager)
+        )
         one.update(stored.load())
 
     def _forget_history(self, own: Object, old: list[Object]) -> None:

@@ -6,8 +6,9 @@ import datetime
 import math
 from typing import Any
 
-from ..cluster import Cluster, timestamp
-from ..store import Key
+from deploy.sandbox.kube.cluster import Cluster, timestamp
+from deploy.sandbox.kube.store import Key
+
 from . import pods
 
 Object = dict[str, Any]
@@ -69,7 +70,9 @@ def created(cluster: Cluster, key: Key, replica_set: str) -> None:
     pods.write_status(cluster, resource, own, status | {"conditions": conditions})
 
 
-def calculate(own: Object, new: Object | None, sets: list[Object], now: datetime.datetime) -> tuple[Object, float | None]:
+def calculate(
+    own: Object, new: Object | None, sets: list[Object], now: datetime.datetime
+) -> tuple[Object, float | None]:
     """The status of now, and the seconds until the progress deadline may have passed."""
     before = own.get("status") or {}
     counts = {

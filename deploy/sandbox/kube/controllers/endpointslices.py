@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..store import Change, Key, Record
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.store import Change, Key, Record
+
 from . import pods
 
 Object = dict[str, Any]
@@ -33,7 +34,8 @@ class EndpointSlices:
         return [
             record.key
             for record in self.cluster.store.records("services", namespace)
-            if (selector := record.load()["spec"].get("selector")) and any(_selects(selector, labels) for labels in states)
+            if (selector := record.load()["spec"].get("selector"))
+            and any(_selects(selector, labels) for labels in states)
         ]
 
     def sync(self, key: Key) -> float | None:
@@ -69,15 +71,19 @@ class EndpointSlices:
             content = {"endpoints": endpoints, "ports": ports}
             if index >= len(known):
                 metadata = {
-                    "generateName": f"{record.key[1]}-", "labels": labels,
+                    "generateName": f"{record.key[1]}-",
+                    "labels": labels,
                     "ownerReferences": [pods.owner_reference(service)],
-                }  # fmt: skip
+                }
                 made = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4"}
                 obj = made | {"metadata": metadata} | content
                 self.cluster.create(resource, "v1", record.key[0], obj, Options(manager=ME))
             else:
                 present = known[index]
-                if any(present.get(name) != value for name, value in content.items()) or present["metadata"]["labels"] != labels:
+                if (
+                    any(present.get(name) != value for name, value in content.items())
+                    or present["metadata"]["labels"] != labels
+                ):
                     present["metadata"]["labels"] = labels
                     key = (record.key[0], present["metadata"]["name"])
                     self.cluster.update(resource, "v1", key, present | content, Options(manager=ME))
@@ -121,8 +127,13 @@ def _endpoint(service: Object, pod: Object) -> Object:
     endpoint = {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {"ready": ready, "serving": serving, "terminating": terminating},
-        "targetRef": {"kind": "Pod", "namespace": metadata["namespace"], "name": metadata["name"], "uid": metadata["uid"]},
-    }  # fmt: skip
+        "targetRef": {
+            "kind": "Pod",
+            "namespace": metadata["namespace"],
+            "name": metadata["name"],
+            "uid": metadata["uid"],
+        },
+    }
     if node := pod["spec"].get("nodeName"):
         endpoint["nodeName"] = node
     return endpoint

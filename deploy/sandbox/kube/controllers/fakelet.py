@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..store import Change, Key, Record
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.store import Change, Key, Record
+
 from . import pods
 
 Object = dict[str, Any]
@@ -45,8 +46,14 @@ class Fakelet:
         self.cluster.create(nodes, "v1", "", {"metadata": {"name": NODE}}, ME)
         amount = {"cpu": "10000", "memory": "10000Gi", "pods": "50000"}
         now = self.cluster.now()
-        ready = {"type": "Ready", "status": "True", "reason": "Fake", "message": "fake",
-                 "lastHeartbeatTime": now, "lastTransitionTime": now}  # fmt: skip
+        ready = {
+            "type": "Ready",
+            "status": "True",
+            "reason": "Fake",
+            "message": "fake",
+            "lastHeartbeatTime": now,
+            "lastTransitionTime": now,
+        }
         status = {"capacity": amount, "allocatable": amount, "conditions": [ready]}
         self.cluster.patch(nodes, "v1", ("", NODE), lambda obj: obj | {"status": status}, ME, "status")
 
@@ -98,16 +105,38 @@ class Fakelet:
         n, now = self._addresses, self.cluster.now()
         address = f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
         conditions = [
-            {"type": kind, "status": str(ready or kind in ("PodScheduled", "Initialized")), "lastProbeTime": None, "lastTransitionTime": now}
+            {
+                "type": kind,
+                "status": str(ready or kind in ("PodScheduled", "Initialized")),
+                "lastProbeTime": None,
+                "lastTransitionTime": now,
+            }
             for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ]
-        state = {"running": {"startedAt": now}} if ready else {"waiting": {"reason": "ErrImagePull", "message": "fake: never ready"}}
+        state = (
+            {"running": {"startedAt": now}}
+            if ready
+            else {"waiting": {"reason": "ErrImagePull", "message": "fake: never ready"}}
+        )
         containers = [
-            {"name": one["name"], "image": one["image"], "imageID": "", "restartCount": 0, "ready": ready, "started": ready,
-             "lastState": {}, "state": state}
+            {
+                "name": one["name"],
+                "image": one["image"],
+                "imageID": "",
+                "restartCount": 0,
+                "ready": ready,
+                "started": ready,
+                "lastState": {},
+                "state": state,
+            }
             for one in pod["spec"]["containers"]
-        ]  # fmt: skip
+        ]
         return {
-            "phase": "Running" if ready else "Pending", "startTime": now, "hostIP": "127.0.0.1", "podIP": address,
-            "podIPs": [{"ip": address}], "conditions": conditions, "containerStatuses": containers,
-        }  # fmt: skip
+            "phase": "Running" if ready else "Pending",
+            "startTime": now,
+            "hostIP": "127.0.0.1",
+            "podIP": address,
+            "podIPs": [{"ip": address}],
+            "conditions": conditions,
+            "containerStatuses": containers,
+        }

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..admission import Options
-from ..cluster import Cluster
-from ..store import Change, Key
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.store import Change, Key
+
 from . import pods
 
 _FURNITURE = (

@@ -8,10 +8,10 @@ from typing import Any
 
 import orjson
 
-from ..admission import Options
-from ..cluster import SUFFIX, Cluster
-from ..resources import Resource
-from ..store import Key, Record
+from deploy.sandbox.kube.admission import Options
+from deploy.sandbox.kube.cluster import SUFFIX, Cluster
+from deploy.sandbox.kube.resources import Resource
+from deploy.sandbox.kube.store import Key, Record
 
 Object = dict[str, Any]
 ME = Options(manager="kube-controller-manager")
@@ -77,7 +77,9 @@ def template_hash(template: Object, collisions: int = 0) -> str:
     return "".join(letters)
 
 
-def create_pod(cluster: Cluster, owner: Object, template: Object, labels: Object | None = None, spec: Object | None = None) -> None:
+def create_pod(
+    cluster: Cluster, owner: Object, template: Object, labels: Object | None = None, spec: Object | None = None
+) -> None:
     """A pod from a template, controlled by `owner`."""
     metadata = dict(template.get("metadata") or {})
     metadata["labels"] = {**(metadata.get("labels") or {}), **(labels or {})}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from ..cluster import Cluster
-from ..store import Change, Key
+from deploy.sandbox.kube.cluster import Cluster
+from deploy.sandbox.kube.store import Change, Key
+
 from . import pods
 
 Object = dict[str, Any]
