@@ -5,22 +5,28 @@ Every field that the peer's resource has is accepted (spec 1.1); those that Gloo
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, ValidationError, WithJsonSchema
+from pydantic import Field, ValidationError
 
+from schemas.analysis import (
+    AlertRef,
+    Analysis,
+    HookType,
+    HttpMatch,
+    Metric,
+    NamespacedRef,
+    NoData,
+    Strategy,
+    StringMatch,
+    ThresholdRange,
+    Webhook,
+    Whole,
+)
 from schemas.base import Moment, Wire
-from schemas.duration import parse_duration
 from schemas.status import CanaryStatus
 
 Labels = dict[str, str]
-Whole = Annotated[
-    int,
-    BeforeValidator(lambda value: int(value) if isinstance(value, float) else value),
-    WithJsonSchema({"type": "number"}),
-]
-"""The API's type for these is ``number``: a fraction is accepted and taken whole."""
 
 
 class Ref(NamedTuple):
@@ -31,14 +37,6 @@ class Ref(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.name}.{self.namespace}"
-
-
-class Strategy(StrEnum):
-    """How traffic is moved: by weight, by who the user is, or all at once."""
-
-    CANARY = "canary"
-    AB_TESTING = "ab-testing"
-    BLUE_GREEN = "blue-green"
 
 
 class Metadata(Wire):
@@ -128,140 +126,6 @@ class CanaryService(Wire):
     backends: Any = None
 
 
-class ThresholdRange(Wire):
-    """Inclusive bounds."""
-
-    min: float | None = None
-    max: float | None = None
-
-
-class NamespacedRef(Wire):
-    """``namespace`` empty means the Canary's own."""
-
-    name: str
-    namespace: str = ""
-
-
-NoData = Literal["hold", "fail", "pass"]
-
-
-class Metric(Wire):
-    """One check. ``interval`` is the window of the query, 1m unless written (spec B22)."""
-
-    name: str
-    interval: str = ""
-    threshold: float = 0
-    threshold_range: ThresholdRange | None = None
-    query: str = ""
-    template_ref: NamespacedRef | None = None
-    template_variables: dict[str, str] = {}
-    no_data: NoData | None = None
-    consecutive: int = Field(default=1, ge=1)
-
-    @property
-    def window(self) -> float:
-        """Seconds."""
-        return parse_duration(self.interval or "1m")
-
-
-class HookType(StrEnum):
-    """When a webhook is asked (spec lifecycle 2.8)."""
-
-    ROLLOUT = "rollout"
-    CONFIRM_ROLLOUT = "confirm-rollout"
-    PRE_ROLLOUT = "pre-rollout"
-    CONFIRM_TRAFFIC_INCREASE = "confirm-traffic-increase"
-    CONFIRM_PROMOTION = "confirm-promotion"
-    POST_ROLLOUT = "post-rollout"
-    ROLLBACK = "rollback"
-    EVENT = "event"
-
-
-class Webhook(Wire):
-    """``timeout`` is per attempt; ``retries`` are extra attempts. An empty ``type`` is a rollout hook."""
-
-    name: str
-    url: str
-    type: str = ""
-    timeout: str = ""
-    retries: Whole = 0
-    mute_alert: bool = False
-    disable_tls: bool = Field(default=False, alias="disableTLS")
-    metadata: dict[str, str] = {}
-
-    @property
-    def hook_type(self) -> HookType:
-        return HookType(self.type or "rollout")
-
-    @property
-    def timeout_seconds(self) -> float:
-        """Ten unless written; the peer takes anything shorter than two characters for unset."""
-        return parse_duration(self.timeout) if len(self.timeout) > 1 else 10.0
-
-
-class StringMatch(Wire):
-    """Exactly one of the four is set."""
-
-    exact: str | None = None
-    prefix: str | None = None
-    suffix: str | None = None
-    regex: str | None = None
-
-
-class HttpMatch(Wire):
-    """All headers of one item must match; several items are alternatives."""
-
-    headers: dict[str, StringMatch] = {}
-    query_params: Any = None
-    source_labels: Any = None
-
-
-class AlertRef(Wire):
-    name: str
-    severity: Literal["", "info", "warn", "error"] = ""
-    provider_ref: NamespacedRef | None = None
-
-
-class Analysis(Wire):
-    interval: str = ""
-    threshold: Whole = 0
-    iterations: Whole = 0
-    step_weight: Whole = 0
-    step_weights: tuple[Whole, ...] = ()
-    max_weight: Whole = 0
-    step_weight_promotion: Whole = 0
-    mirror: bool = False
-    mirror_weight: Whole = 0
-    primary_ready_threshold: Whole = 100
-    canary_ready_threshold: Whole = 100
-    match: tuple[HttpMatch, ...] = ()
-    metrics: tuple[Metric, ...] = ()
-    alerts: tuple[AlertRef, ...] = ()
-    webhooks: tuple[Webhook, ...] = ()
-    session_affinity: Any = None
-
-    @property
-    def strategy(self) -> Strategy:
-        if self.iterations > 0:
-            return Strategy.AB_TESTING if self.match else Strategy.BLUE_GREEN
-        return Strategy.CANARY
-
-    @property
-    def failures_allowed(self) -> int:
-        """Failed checks at which the rollout ends; zero and less mean one."""
-        return max(1, self.threshold)
-
-    def interval_seconds(self, shortest: float) -> float:
-        """The tick period: 60 s unless written and readable, never below ``shortest``."""
-        try:
-            return max(shortest, parse_duration(self.interval)) if self.interval else 60.0
-        except ValueError:
-            return 60.0
-
-    def hooks(self, kind: HookType) -> tuple[Webhook, ...]:
-        return tuple(hook for hook in self.webhooks if hook.hook_type is kind)
-
-
 class CanarySpec(Wire):
     provider: str = ""
     metrics_server: str = ""
@@ -331,3 +195,30 @@ class Canary(Wire):
 def _in_words(place: tuple[int | str, ...], message: str) -> str:
     path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
     return f"spec{path}: {message[0].lower()}{message[1:]}"
+
+
+__all__ = [
+    "AlertRef",
+    "Analysis",
+    "AutoscalerRef",
+    "Canary",
+    "CanaryService",
+    "CanarySpec",
+    "CustomMetadata",
+    "HookType",
+    "HttpMatch",
+    "Labels",
+    "Metadata",
+    "Metric",
+    "NamespacedRef",
+    "NoData",
+    "ObjectRef",
+    "Ref",
+    "Strategy",
+    "StringMatch",
+    "TargetRef",
+    "ThresholdRange",
+    "UpstreamRef",
+    "Webhook",
+    "Whole",
+]

@@ -193,6 +193,7 @@ class CanaryStatus(Wire):
     revision_since: Moment | None = None
     weight_since: Moment | None = None
     verdict_since: Moment | None = None
+    behind_since: Moment | None = None
     not_ready_since: Moment | None = None
     no_data_since: Moment | None = None
     invalid_since: Moment | None = None
