@@ -66,6 +66,17 @@ async def _provisioned(server: NatsServer) -> AsyncIterator[tuple[Client, Refusa
         yield client, refusals
 
 
+async def _holds(client: Client, stream: str, messages: int) -> None:
+    """Within seconds: a stream counts what it was sent and what was settled a moment later."""
+    found = -1
+    try:
+        async with asyncio.timeout(5):
+            while found != messages:
+                found = (await client.jetstream().stream_info(stream)).state.messages
+    except TimeoutError:
+        raise AssertionError(f"{stream} holds {found} messages, not {messages}") from None
+
+
 @pytest.mark.parametrize("words", [{"user": "watcher", "pass": "guessed"}, {"user": "root", "pass": "12e4"}, {}])
 async def test_a_wrong_password_and_no_password_are_refused(words: dict[str, str], server: NatsServer) -> None:
     async with _connected(server, "watcher"):
@@ -86,9 +97,8 @@ async def test_the_watcher_makes_the_streams_and_tells_ticks_and_changes(server:
         change = Change(**PLACE, uid="1", reason=ChangeReason.SPEC, object="Canary/podinfo", version="7")
         assert await bus.publish(change, source="test")
         assert await bus.publish(Tick(**PLACE, uid="1", slot=NOW, interval=10), source="test")
-        await client.flush()
-        told = {stream.name: (await client.jetstream().stream_info(stream.name)).state.messages for stream in STREAMS}
-        assert told == {stream.name: int(stream.name in ("CANARY_TICKS", "CANARY_REVISIONS")) for stream in STREAMS}
+        for stream in STREAMS:
+            await _holds(client, stream.name, int(stream.name in ("CANARY_TICKS", "CANARY_REVISIONS")))
         assert refusals.none
 
 
@@ -116,7 +126,7 @@ async def test_the_handlers_take_ticks_and_tell_results(server: NatsServer) -> N
             "reason": "StepTaken",
         }
         assert await bus.publish(StepResult(**PLACE, uid="1", step=1, message="Advance", **facts), source="test")
-        assert (await watcher.jetstream().stream_info("CANARY_TICKS")).state.messages == 0
+        await _holds(watcher, "CANARY_TICKS", 0)
         assert refusals.none
 
 
