@@ -21,6 +21,16 @@ from handlers.adapters.kube.access import Access
 _TOKEN_FILE_SECONDS = 60.0
 """How long a token that came from a file is used before the file is read again: they are rotated."""
 _EXPIRY_MARGIN = 60.0
+_UNREADABLE = (
+    credentials.ConfigException,
+    OSError,
+    yaml.YAMLError,
+    # what the package runs into when a file has another shape than it thinks
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+)
 
 
 async def from_kubeconfig(paths: list[Path], context: str | None) -> Access:
@@ -36,9 +46,13 @@ async def from_service_account(directory: Path) -> Access:
 async def _access(source: _Source) -> Access:
     found = await source.load()
     login = _Login(source, found)
+    try:
+        tls = _tls(found)
+    except OSError as error:
+        raise PermanentError(f"no access to Kubernetes: certificates: {error}") from error
     return Access(
         found.host.rstrip("/"),
-        _tls(found),
+        tls,
         login.headers,
         login.refresh,
         server_hostname=getattr(found, "tls_server_name", None) or None,
@@ -54,7 +68,7 @@ class _Source:
     async def load(self) -> Configuration:
         try:
             return await self._load()
-        except (credentials.ConfigException, OSError, yaml.YAMLError, ValueError, KeyError, AttributeError) as error:
+        except _UNREADABLE as error:
             raise PermanentError(f"no access to Kubernetes: {error}") from error
 
     async def _load(self) -> Configuration:
