@@ -21,7 +21,7 @@ from watcher.compare import (
     revision_of,
     spec_cause,
 )
-from watcher.index import Index, Key, Role, config_key, dependencies
+from watcher.index import Key, Role
 from watcher.watched import Watched
 
 OLD, NEW = "00000000000000aa", "00000000000000bb"
@@ -254,46 +254,6 @@ def test_a_services_revision_is_its_spec() -> None:
     service = {"spec": {"ports": [{"port": 80}]}, "status": {"loadBalancer": {}}}
     assert revision_of(service, "Service", {}) == revision_of({"spec": service["spec"]}, "Service", {})
     assert revision_of(service, "Service", {}) != revision_of({"spec": {"ports": [{"port": 81}]}}, "Service", {})
-
-
-def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
-    spec = {
-        "service": {"name": "web", "port": 80},
-        "autoscalerRef": {"kind": "HorizontalPodAutoscaler", "name": "podinfo"},
-        "upstreamRef": {"name": "source", "namespace": "gloo-system"},
-    }
-    found = dependencies(canary(spec=spec, trackedConfigs={"secret/token": "0123456789abcdef", "odd": "1"}))
-    assert {str(key): role.value for key, role in found.items()} == {
-        "Deployment/podinfo": "target",
-        "Deployment/podinfo-primary": "primary",
-        "RouteTable/web": "gateway",
-        "Service/web": "service",
-        "Service/web-primary": "service",
-        "Service/web-canary": "service",
-        "Upstream/test-web-primaryupstream-80": "upstream",
-        "Upstream/test-web-canaryupstream-80": "upstream",
-        "HorizontalPodAutoscaler/podinfo-primary": "scaler",
-        "Upstream/source": "upstream",
-        "Secret/token": "config",
-    }
-    assert Key("Upstream", "gloo-system", "source") in found
-
-
-def test_the_index_forgets_what_a_canary_no_longer_depends_on() -> None:
-    index, old, new = Index(), Key("Service", "test", "old"), Key("Service", "test", "new")
-    index.put("a", [old])
-    index.put("b", [old, new])
-    index.put("a", [new])
-    assert index.canaries(old) == {"b"}
-    assert index.canaries(new) == {"a", "b"}
-    index.drop("b")
-    assert index.canaries(old) == frozenset()
-    assert index.canaries(new) == {"a"}
-
-
-@pytest.mark.parametrize("text", ["", "configmap", "configmap/", "pod/x"])
-def test_a_key_that_names_no_config_is_none(text: str) -> None:
-    assert config_key("test", text) is None
 
 
 def test_status_writes_move_neither_stamp_nor_content_of_a_kind_that_counts_generations() -> None:

@@ -1,0 +1,73 @@
+"""Canaries whose rollout has ended: drift wakes them, nothing else costs anything."""
+
+from __future__ import annotations
+
+from deploy.sandbox.kube import EmbeddedKubernetes
+from schemas.resources import DEPLOYMENT, SERVICE
+from tests.watcher.cluster import NAMESPACE, Cluster
+from tests.watcher.conftest import Begin
+from tests.watcher.ear import Ear
+
+
+async def test_a_foreign_edit_of_the_routes_of_a_canary_at_rest_is_drift_and_its_repair_is_not(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table(weight=0)
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await cluster.report()
+        await ear.hears("ready")
+        await cluster.status(phase="Succeeded", waitingFor="", step=9)
+        await cluster.set_weight(30)
+        await ear.hears("drift")
+        await cluster.set_weight(0)
+        await cluster.service()
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
+        await ear.hears("drift", object="Service/podinfo")
+        await cluster.set_weight(40)
+        await ear.until(lambda heard: ear.changes().count(("drift", "RouteTable/podinfo")) == 2)
+    assert ear.changes().count(("drift", "Service/podinfo")) == 1
+
+
+async def test_the_gateways_own_writes_are_not_drift(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await cluster.report()
+        await ear.hears("ready")
+        await cluster.status(phase="Succeeded", waitingFor="", step=9)
+        await cluster.report("Warning")
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+        await cluster.service()
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
+        await ear.hears("drift", object="Service/podinfo")
+    assert ear.changes() == [("ready", "RouteTable/podinfo"), ("drift", "Service/podinfo")]
+
+
+async def test_an_idle_canary_costs_no_call_to_the_api_while_the_cluster_around_it_moves(
+    begin: Begin, cluster: Cluster, ear: Ear, api: EmbeddedKubernetes
+) -> None:
+    def reads() -> int:
+        agent = "canarybus-watcher"
+        return sum(api.faults.counted(agent, verb) for verb in ("get", "patch", "update", "create", "delete"))
+
+    for name in ("one", "two", "three"):
+        await cluster.at_rest(name)
+    async with begin():
+        await cluster.canary("first")
+        await ear.hears("spec", "first")
+        await ear.hears("tick", "first")
+        before = reads()
+        await cluster.deployment("unrelated", replicas=3)
+        await cluster.set_image("stefanprodan/podinfo:6.0.9", "unrelated")
+        for name in ("one", "two", "three"):  # their status moves: no other content
+            body = {"status": {"conditions": [{"type": "Touched", "status": "True"}]}}
+            await cluster.kube.patch(DEPLOYMENT, NAMESPACE, name, body, subresource="status")
+        await cluster.canary("second")
+        await ear.hears("spec", "second")
+        await ear.hears("tick", "second")
+        assert reads() == before
+    assert [one for one in ear.heard if one.what[1] in ("one", "two", "three")] == []
