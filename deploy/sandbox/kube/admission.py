@@ -75,8 +75,8 @@ def check_identity(resource: Resource, version: str, obj: Any, namespace: str, n
     return obj
 
 
-def admit(resource: Resource, version: Version, obj: Object, options: Options) -> Object:
-    """The object pruned and with defaults, in the version of the request.
+def admit(resource: Resource, version: Version, obj: Object, options: Options, known: Object | None = None) -> Object:
+    """The object pruned and with defaults, in the version of the request; `known` is the one it replaces.
 
     Raises StatusError 400 for a wrong type in a built-in kind and, with `fieldValidation=Strict`,
     for unknown fields.
@@ -91,8 +91,8 @@ def admit(resource: Resource, version: Version, obj: Object, options: Options) -
         obj["metadata"] = metadata
         structural.fill_defaults(obj, version.schema)
     elif version.schema is not None:
-        obj = structural.prune_built_in(obj, version.schema, "", unknown)
-        _typed(obj, version.schema, "", resource.kind, version.name)
+        obj = structural.prune_built_in(obj, version.schema, "", unknown, known)
+        _typed(obj, version.schema, "", resource.kind, version.name, known)
     if unknown and options.strict == "Strict":
         listed = ", ".join(f'unknown field "{path}"' for path in unknown)
         shown = f'{resource.kind} in version "{version.name}" cannot be handled as a {resource.kind}'
@@ -166,10 +166,10 @@ def _unchanged(path: str, obj: Object, old: Object) -> bool:
     return bool(value == _at(old, path))
 
 
-def _typed(value: Any, schema: Schema | None, path: str, kind: str, version: str) -> None:
+def _typed(value: Any, schema: Schema | None, path: str, kind: str, version: str, known: Any = None) -> None:
     """Refuse values that the built-in shape cannot hold, as a decoder would."""
     schema = shapes.resolve(schema)
-    if schema is None or value is None or schema.get("x-kubernetes-int-or-string"):
+    if schema is None or value is None or value == known or schema.get("x-kubernetes-int-or-string"):
         return
     wanted = schema.get("type")
     actual = validation.type_name(value)
@@ -191,4 +191,5 @@ def _typed(value: Any, schema: Schema | None, path: str, kind: str, version: str
                 continue
             nested = properties.get(name, additional if isinstance(additional, dict) else None)
             if nested is not None:
-                _typed(child, nested, f"{path}.{name}" if path else name, kind, version)
+                before = known.get(name) if isinstance(known, dict) else None
+                _typed(child, nested, f"{path}.{name}" if path else name, kind, version, before)

@@ -158,7 +158,7 @@ class Cluster:
         old = record.load()
         self._check_preconditions(resource, record, obj["metadata"])
         shown = views.from_stored(resource, version, record.load())
-        obj = admission.admit(resource, served, obj, options)
+        obj = admission.admit(resource, served, obj, options, shown)
         new = lifecycle.status_only(resource, shown, obj) if subresource == "status" else obj
         if subresource == "" and served.status:
             new.pop("status", None)

@@ -132,6 +132,23 @@ def _members(value: Any, schema: Schema | None) -> dict[str, Any]:
     return {item_key(item, schema): item for item in value}
 
 
+def within(fields: Fields, value: Any, schema: Schema | None) -> Fields:
+    """What of a set is there in a value."""
+    if not isinstance(value, dict | list) or not isinstance(fields, dict):
+        return {}
+    found: Fields = {".": {}} if "." in fields else {}
+    members = _members(value, schema)
+    for name in fields.keys() & members.keys():
+        if not fields[name]:
+            found[name] = {}
+            continue
+        child = child_schema(schema, name[2:]) if isinstance(value, dict) else item_schema(schema)
+        nested = within(fields[name], members[name], child)
+        if nested:
+            found[name] = nested
+    return found
+
+
 def union(one: Fields, other: Fields) -> Fields:
     merged = dict(one)
     for name, nested in other.items():

@@ -14,8 +14,8 @@ APPLY, UPDATE = "Apply", "Update"
 
 
 def _entries(obj: Object) -> list[Object]:
-    entries: list[Object] = copy.deepcopy(obj.get("metadata", {}).get("managedFields") or [])
-    return entries
+    """The entries of an object; sets of fields are never changed in place, so they are shared."""
+    return [dict(entry) for entry in obj.get("metadata", {}).get("managedFields") or ()]
 
 
 def _is(entry: Object, manager: str, operation: str, subresource: str) -> bool:
@@ -59,7 +59,7 @@ def record_update(
 def _hand_over(
     entries: list[Object], changed: Fields, new: Object, schema: Schema | None, manager: str, now: str, subresource: str
 ) -> list[Object]:
-    present = ownership.intersect(changed, ownership.managed(new, schema))
+    present = ownership.within(changed, ownership.manageable(new), schema)
     kept: list[Object] = []
     mine: Object | None = None
     for entry in entries:

@@ -48,7 +48,7 @@ def record_of(key: Key, obj: Object, version: int) -> Record:
     ordered = {"apiVersion": obj["apiVersion"], "kind": obj["kind"], "metadata": metadata, **obj}
     return Record(
         key,
-        orjson.dumps(ordered),
+        bytes(memoryview(orjson.dumps(ordered))),  # a copy of just its size: a third of the memory
         version,
         metadata["uid"],
         metadata.get("labels") or {},

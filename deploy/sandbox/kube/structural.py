@@ -58,10 +58,13 @@ def _prune_object(value: dict[str, Any], schema: Schema, path: str, unknown: lis
     return kept
 
 
-def prune_built_in(value: Any, schema: Schema | None, path: str, unknown: list[str]) -> Any:
-    """As `prune`, for the built-in kinds: null means unset there, and an object without a shape is free-form."""
+def prune_built_in(value: Any, schema: Schema | None, path: str, unknown: list[str], known: Any = None) -> Any:
+    """As `prune`, for the built-in kinds: null means unset there, and an object without a shape is free-form.
+
+    What equals `known`, the stored value, needs no second look.
+    """
     schema = resolve(schema)
-    if schema is None or not isinstance(value, dict | list):
+    if schema is None or not isinstance(value, dict | list) or value == known:
         return value
     if isinstance(value, list):
         items = schema.get("items")
@@ -75,7 +78,8 @@ def prune_built_in(value: Any, schema: Schema | None, path: str, unknown: list[s
         if shape is None:
             unknown.append(f"{path}.{name}" if path else name)
         elif child is not None and not _is_left_out(name, child, shape):
-            kept[name] = prune_built_in(child, shape, f"{path}.{name}" if path else name, unknown)
+            before = known.get(name) if isinstance(known, dict) else None
+            kept[name] = prune_built_in(child, shape, f"{path}.{name}" if path else name, unknown, before)
     return kept
 
 

@@ -1,0 +1,1 @@
+"""The embedded Kubernetes API beyond the contract: faults, pods of a real kubelet, its own process, its speed."""
