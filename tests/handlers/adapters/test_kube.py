@@ -1,11 +1,8 @@
-"""The Kubernetes adapter against servers that answer as the API server does, well and badly."""
+"""Calls of the Kubernetes adapter, against servers that answer well and badly."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -23,130 +20,9 @@ from handlers.adapters.errors import (
     TransientError,
     Unavailable,
 )
-from handlers.adapters.kube import Access, Kube, WatchEvent
+from handlers.adapters.kube import Access, Kube
 from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT
-from tests.handlers.adapters.apiserver import Answer, serving
-
-
-@asynccontextmanager
-async def connected(answer: Answer, **options: object) -> AsyncIterator[Kube]:
-    async with serving(answer) as url, Kube(Access(url), user_agent="test/1", **options) as kube:  # type: ignore[arg-type]
-        yield kube
-
-
-def item(name: str, version: str = "1", **more: object) -> dict[str, object]:
-    return {"metadata": {"name": name, "namespace": "test", "resourceVersion": version}, **more}
-
-
-async def everything(kube: Kube) -> list[WatchEvent]:
-    return [event async for event in kube.watch(CONFIG_MAP, "test", resource_version="7")]
-
-
-def lines(*events: object) -> Answer:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        for event in events:
-            await response.write(event if isinstance(event, bytes) else json.dumps(event).encode() + b"\n")
-        return response
-
-    return answer
-
-
-def refusing(code: int, reason: str = "", message: str = "", **headers: str) -> Answer:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        body = {"kind": "Status", "code": code, "reason": reason, "message": message}
-        return web.json_response(
-            body, status=code, headers={key.replace("_", "-"): text for key, text in headers.items()}
-        )
-
-    return answer
-
-
-async def test_a_list_is_put_together_from_its_pages() -> None:
-    pages = {None: (["a", "b"], "next"), "next": (["c"], "")}
-
-    async def answer(request: web.Request) -> web.StreamResponse:
-        assert request.path == "/apis/apps/v1/namespaces/test/deployments"
-        assert request.query["labelSelector"] == "app=podinfo"
-        names, further = pages[request.query.get("continue")]
-        body = {"metadata": {"resourceVersion": "9", "continue": further}, "items": [item(name) for name in names]}
-        return web.json_response(body)
-
-    async with connected(answer) as kube:
-        items, version = await kube.list(DEPLOYMENT, "test", labels="app=podinfo")
-    assert [found["metadata"]["name"] for found in items] == ["a", "b", "c"]
-    assert version == "9"
-
-
-async def test_a_list_that_grows_old_between_two_pages_is_read_again_at_once() -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        if "continue" in request.query:
-            return web.json_response({"code": 410, "reason": "Expired"}, status=410)
-        further = "next" if "limit" in request.query else ""
-        names = ["a"] if further else ["a", "b"]
-        body = {"metadata": {"resourceVersion": "9", "continue": further}, "items": [item(name) for name in names]}
-        return web.json_response(body)
-
-    async with connected(answer) as kube:
-        items, _ = await kube.list(DEPLOYMENT)
-    assert [found["metadata"]["name"] for found in items] == ["a", "b"]
-
-
-async def test_an_empty_list_may_have_null_for_items() -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        assert "as=PartialObjectMetadataList" in request.headers["Accept"]
-        return web.json_response({"metadata": {"resourceVersion": "3"}, "items": None})
-
-    async with connected(answer) as kube:
-        assert await kube.list(CANARY, metadata_only=True) == ([], "3")
-
-
-async def test_a_watch_yields_lines_of_any_length_however_they_are_cut() -> None:
-    long = {"type": "MODIFIED", "object": item("big", "8", data={"text": "x" * 1_000_000})}
-    text = json.dumps({"type": "ADDED", "object": item("small", "9")}).encode()
-    halves = (
-        text[:10],
-        text[10:] + b"\n\n" + json.dumps({"type": "BOOKMARK", "object": item("", "10")}).encode() + b"\n",
-    )
-    async with connected(lines(long, *halves)) as kube:
-        events = await everything(kube)
-    assert [(event.type, event.resource_version) for event in events] == [
-        ("MODIFIED", "8"),
-        ("ADDED", "9"),
-        ("BOOKMARK", "10"),
-    ]
-    assert len(events[0].object["data"]["text"]) == 1_000_000
-
-
-async def test_a_watch_from_a_forgotten_version_is_gone_as_an_answer_and_as_a_line() -> None:
-    status = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old resource version"}
-    for answer in (refusing(410, "Expired"), lines({"type": "ERROR", "object": status})):
-        async with connected(answer) as kube:
-            with pytest.raises(Gone):
-                await everything(kube)
-
-
-async def test_a_watch_line_that_breaks_off_is_transient() -> None:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
-        await response.prepare(request)
-        await response.write(json.dumps({"type": "ADDED", "object": item("a")}).encode() + b'\n{"type": "MODI')
-        assert request.transport
-        request.transport.abort()
-        return response
-
-    async with connected(answer) as kube:
-        watch = kube.watch(CONFIG_MAP, resource_version="1")
-        assert (await anext(watch)).type == "ADDED"
-        with pytest.raises(TransientError, match="watch of configmaps broke"):
-            await anext(watch)
-
-
-async def test_a_watch_line_that_is_no_json_is_transient() -> None:
-    async with connected(lines(b"<html>bad gateway</html>\n")) as kube:
-        with pytest.raises(Unavailable):
-            await everything(kube)
+from tests.handlers.adapters.apiserver import connected, everything, item, lines, refusing, serving
 
 
 @pytest.mark.parametrize(
