@@ -92,6 +92,8 @@ class Answering:
         self.asked: list[str] = []
         self.value: str | None = "100"
         self.status = 200
+        self.meanwhile: Callable[[str], Awaitable[None]] | None = None
+        """What happens while a hook is being answered."""
         self.url = ""
         self._runner: web.AppRunner | None = None
 
@@ -112,6 +114,8 @@ class Answering:
     async def _hook(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.asked.append(name)
+        if self.meanwhile is not None:
+            await self.meanwhile(name)
         return web.Response(status=self.gates.get(name, 200), text=f"answer of {name}")
 
     async def _query(self, request: web.Request) -> web.Response:

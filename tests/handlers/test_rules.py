@@ -1,0 +1,210 @@
+"""The rules that keep several workers from undoing each other (design section 9), at the border to the cluster.
+
+Those that are decided without any I/O are shown in tests/handlers/core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from handlers.adapters.errors import Conflict
+from schemas.events import ChangeReason
+from schemas.gloo import ROUTE_STEP
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
+from schemas.status import Phase
+from schemas.workload import PRIMARY_STEP, TARGET_STEP
+from tests.handlers.house import NAMESPACE, Crash, House
+
+
+async def _progressing(house: House) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.push("podinfo:2")
+
+
+async def test_every_projected_object_carries_the_step_at_which_its_desired_value_changed(house: House) -> None:
+    await _progressing(house)
+    await house.tick()
+    status = await house.status()
+    for resource, name, fence, step in (
+        (ROUTE_TABLE, "podinfo", ROUTE_STEP, status.route_step),
+        (DEPLOYMENT, "podinfo", TARGET_STEP, status.target_step),
+        (DEPLOYMENT, "podinfo-primary", PRIMARY_STEP, status.primary_step),
+    ):
+        found = await house.object(resource, name)
+        assert found["metadata"]["annotations"][fence] == str(step)
+
+
+async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(house: House) -> None:
+    await _progressing(house)
+    await house.tick()
+    await house.command("abort")
+    await house.tick()
+    await house.catch_up()
+    about_to_park, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait_before_parking(method: str, path: str) -> None:
+        if method == "PATCH" and path.endswith("/deployments/podinfo"):
+            about_to_park.set()
+            await go_on.wait()
+
+    # the abort may have been parked already; a new one is not
+    await house.push("podinfo:3")
+    await house.tick()
+    await house.command("abort")
+    await house.catch_up()
+    house.kube.before = wait_before_parking
+    slow = asyncio.create_task(house.tick())
+    await about_to_park.wait()
+    other = house.worker(house.admin)
+    await house.push("podinfo:4", announce=False)
+    await house.change(ChangeReason.REVISION, worker=other)
+    assert (await house.status()).phase is Phase.PROGRESSING
+    go_on.set()
+    await slow
+    house.kube.before = None
+    assert await house.replicas() > 0
+
+
+async def test_a_delayed_template_never_replaces_a_later_one(house: House) -> None:
+    """An abort while promoting returns the primary; the worker that wanted to copy the canary comes too late."""
+    await _progressing(house)
+    await house.tick(2)
+    await house.catch_up()
+    about_to_copy, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait_before_copying(method: str, path: str) -> None:
+        if method == "PUT":
+            about_to_copy.set()
+            await go_on.wait()
+
+    house.kube.before = wait_before_copying
+    slow = asyncio.create_task(house.tick())
+    await about_to_copy.wait()
+    reply = await house.command("abort", worker=house.worker(house.admin))
+    assert reply.accepted, reply
+    go_on.set()
+    await slow
+    house.kube.before = None
+    await house.until(Phase.FAILED)
+    assert await house.image() == "podinfo:1"
+
+
+async def test_objects_are_read_before_the_canary_that_they_are_judged_by(house: House) -> None:
+    await _progressing(house)
+    house.kube.reset()
+    await house.tick()
+    reads = [call.rsplit("/", 2)[-2] for call in house.kube.made if call.startswith("GET")]
+    assert sorted(reads[:3]) == ["deployments", "deployments", "routetables"]
+    assert reads[3] == "canaries"
+
+
+async def test_objects_are_written_with_the_version_that_was_read(house: House) -> None:
+    """Somebody edits the routes between our read and our write: the write is refused, and the next look repairs."""
+    await _progressing(house)
+    await house.catch_up()
+    edits = iter(range(1))
+
+    async def edit_first(method: str, path: str) -> None:
+        if method == "PATCH" and "routetables" in path and next(edits, None) is not None:
+            labels = {"metadata": {"labels": {"edited": "yes"}}}
+            await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", labels)
+
+    house.kube.before = edit_first
+    await house.tick()
+    assert house.kube.made[-1].startswith("PATCH")
+    assert sum("PATCH" in call and "routetables" in call for call in house.kube.made[-8:]) == 1
+    assert await house.weight() == 25
+
+
+async def test_answers_about_pods_that_are_gone_meanwhile_are_no_verdict(house: House) -> None:
+    """A slow hook: while it answers, somebody pushes. What it says is about the old pods and counts for nothing."""
+    hooks = [{"name": "load", "type": "rollout", "url": f"{house.answering.url}/hook/load"}]
+    await house.prepare(analysis={"webhooks": hooks})
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.tick()
+
+    async def push_meanwhile(name: str) -> None:
+        house.answering.meanwhile = None
+        await house.push("podinfo:3", announce=False)
+        await asyncio.sleep(1.05)  # the rule is about answers that took more than a second
+
+    house.answering.meanwhile = push_meanwhile
+    await house.tick()
+    status = await house.status()
+    assert status.canary_weight == 25
+    assert status.failed_checks == 0
+
+
+async def test_a_missing_route_table_is_made_harmless_first(house: House) -> None:
+    """Creating has no guard: a delayed creator must not bring an old weight into the world."""
+    await _progressing(house)
+    await house.tick()
+    await house.admin.delete(ROUTE_TABLE, NAMESPACE, "podinfo")
+    house.now += timedelta(seconds=1)
+    house.kube.reset()
+    await house.change()
+    assert any(call.startswith("POST") and "routetables" in call for call in house.kube.made)
+    assert await house.weight() == 0
+    assert (await house.status()).canary_weight == 25
+    await house.change()
+    assert await house.weight() == 25
+
+
+async def test_a_conflict_while_projecting_looks_again_and_never_acks_unfinished_work(house: House) -> None:
+    await _progressing(house)
+    await house.catch_up()
+    conflicts = iter(range(3))
+
+    async def refuse(method: str, path: str) -> None:
+        if method == "PATCH" and "routetables" in path and next(conflicts, None) is not None:
+            raise Conflict("on purpose")
+
+    house.kube.before = refuse
+    await house.tick()
+    assert await house.weight() == 25
+
+
+async def test_a_terminal_commit_whose_worker_died_is_finished_by_the_next_wake(house: House) -> None:
+    await _progressing(house)
+    await house.tick()
+
+    async def die_before_the_route(method: str, path: str) -> None:
+        if method == "PATCH" and "routetables" in path:
+            raise Crash
+
+    house.kube.before = die_before_the_route
+    try:
+        await house.command("abort")
+    except Crash:
+        house.kube.before = None
+    status = await house.status()
+    assert status.phase is Phase.FAILED
+    assert not status.settled
+    assert await house.weight() == 25, "nobody has written it yet"
+    await house.tick()
+    assert await house.weight() == 0
+    await house.until(Phase.FAILED)
+    assert await house.replicas() == 0
+
+
+async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) -> None:
+    await _progressing(house)
+    await house.tick()
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": True}})
+    await house.tick(2)
+    status = await house.status()
+    assert status.canary_weight == 25
+    assert await house.weight() == 25
+    ready = next(item for item in status.conditions if item.type == "Ready")
+    assert ready.message == "skipping canary run as object is suspended, canary weight stays at 25"
+    await house.command("abort")
+    assert (await house.status()).phase is Phase.FAILED, "abort still works"
+    await house.until(Phase.FAILED)
+    routes = (await house.object(ROUTE_TABLE, "podinfo"))["spec"]["routes"]
+    routes[0]["routeAction"]["multi"]["destinations"][1]["weight"] = 7
+    await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"spec": {"routes": routes}})
+    await house.change(ChangeReason.DRIFT)
+    assert await house.weight() == 7, "hands off, repair included"
