@@ -18,6 +18,8 @@ def obey(draft: Draft, command: Command) -> Decision:
         return Decision(draft.canary.status, reply=reply)
     if refusal := _moved(draft, command):
         return _refuse(draft, command, refusal, code=409)
+    if draft.canary.metadata.deletion_timestamp:
+        return _refuse(draft, command, "the Canary is being deleted")
     if draft.seen.problems and command.verb is not Verb.ABORT:
         return _refuse(draft, command, "the Canary is invalid: " + "; ".join(draft.seen.problems))
     match command.verb:
@@ -54,18 +56,21 @@ def _abort(draft: Draft, command: Command) -> Draft | str:
     if status.phase in (Phase.PROMOTING, Phase.FINALISING):
         if status.returning:
             return "the primary is already going back to the last promoted revision"
-        back = endings.go_back(draft.enter(Phase.PROMOTING), Phase.FAILED, Reason.COMMAND_ACCEPTED, text)
+        back = endings.go_back(draft, Phase.FAILED, Reason.COMMAND_ACCEPTED, text)
         return back.tell(Reason.COMMAND_ACCEPTED, text, warn=True, alert=text, severity="warn")
     return f"nothing to abort in phase {status.phase.value or 'New'}"
 
 
 def _promote(draft: Draft) -> Draft | str:
     phase = draft.status.phase
+    if draft.canary.spec.suspend:
+        return "the Canary is suspended; set spec.suspend to false first"
+    moved_on = draft.seen.target_revision != draft.status.canary_revision
+    if moved_on and phase in (Phase.WAITING, *_ANALYSING):
+        return "the target has moved on to another revision that is not looked at yet; ask again for that one"
     if phase is Phase.WAITING:
         return idle.start(draft, skip=True)
     if phase in _ANALYSING:
-        if draft.seen.target_revision != draft.status.canary_revision:
-            return "the target has moved on to another revision that is not analysed yet; wait for its analysis"
         skipped = draft.set(skip_to="promotion", paused=None)
         return progressing.progressing(skipped)
     if phase in (Phase.PROMOTING, Phase.FINALISING):
@@ -76,8 +81,11 @@ def _promote(draft: Draft) -> Draft | str:
 def _accept(draft: Draft, command: Command) -> Decision:
     message = draft.message or f"{command.verb.value} accepted"
     noted = draft.set(last_command=_record(command, accepted=True, message=message))
-    if not draft.notices:
-        noted = noted.tell(Reason.COMMAND_ACCEPTED, f"{command.verb.value} accepted from {command.by or 'somebody'}")
+    if all(notice.reason is not Reason.COMMAND_ACCEPTED for notice in draft.notices):
+        why = f": {command.reason}" if command.reason else ""
+        who = command.by or "somebody"
+        told = noted.tell(Reason.COMMAND_ACCEPTED, f"{command.verb.value} accepted from {who}{why}")
+        noted = told.because(Reason.COMMAND_ACCEPTED, message)
     decision = noted.done()
     return noted.done(_reply(noted, accepted=True, message=message, step=decision.status.step))
 

@@ -226,6 +226,7 @@ def _discovered_ports(canary: Canary, target: Workload) -> list[Object]:
     main = canary.spec.service.target_port or canary.spec.service.port
     found: list[Object] = []
     taken = {canary.spec.service.port}
+    names = {canary.spec.service.port_name or "http"}
     for container in (target.template.get("spec") or {}).get("containers") or ():
         if container["name"] in ("istio-proxy", "envoy"):
             continue
@@ -234,6 +235,10 @@ def _discovered_ports(canary: Canary, target: Workload) -> list[Object]:
             if number in taken or main in (number, port.get("name")):
                 continue
             taken.add(number)
-            name = port.get("name") or f"tcp-{container['name']}-{index}"
+            name = port.get("name") or ""
+            if not name or name in names:
+                # two containers may name their ports alike, a Service may not
+                name = f"tcp-{container['name']}-{index}"
+            names.add(name)
             found.append({"name": name, "protocol": "TCP", "port": number, "targetPort": number})
     return found

@@ -94,7 +94,8 @@ class Draft:
         if phase is self.status.phase:
             return self.set(**fields)
         whole = self.seen.now.replace(microsecond=0)
-        moved = self.set(phase=phase, last_transition_time=whole, settled=False, waiting_for="", **fields)
+        fresh = {"settled": False, "waiting_for": "", **fields}
+        moved = self.set(phase=phase, last_transition_time=whole, **fresh)
         return moved._condition(condition_of(phase, self.canary, moved.status))
 
     def weigh(self, weight: int, **fields: Any) -> Draft:
@@ -105,10 +106,8 @@ class Draft:
             return self.set(**fields)
         if before > 0 and weight == 0:
             fields = {"traffic_until": now, **fields}
-        since = self.seen.tick.slot if self.seen.tick else now
-        return self.set(
-            canary_weight=weight, route_step=self.step, weight_since=since, verdict_since=None, settled=False, **fields
-        )
+        clocks = {"weight_since": self.seen.began, "verdict_since": None, "behind_since": now}
+        return self.set(canary_weight=weight, route_step=self.step, settled=False, **clocks, **fields)
 
     def rescale_target(self) -> Draft:
         """The target's desired size changes with the phase that is entered."""
@@ -137,9 +136,10 @@ class Draft:
         # a new sentence of the same kind is an event, no second alert
         return held.tell(reason, message, warn=True, alert=alert, severity=None if again else severity)
 
-    def go_on(self) -> Draft:
-        """Nothing is held any more."""
-        return self if self._ready() is None else self._set_ready("True", self.status.phase.value or "Ready", "")
+    def go_on(self, waiting_for: WaitingFor = "") -> Draft:
+        """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
+        free = self.set(waiting_for=waiting_for)
+        return free if self._ready() is None else free._set_ready("True", self.status.phase.value or "Ready", "")
 
     def _ready(self) -> Condition | None:
         return next((item for item in self.status.conditions if item.type == "Ready"), None)

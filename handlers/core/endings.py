@@ -13,7 +13,7 @@ def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
     before = draft.status.canary_weight
     ended = draft.weigh(0).enter(phase, skip_to="", approved=None, no_data_since=None, not_ready_since=None)
-    return ended.rescale_target().set(waiting_for="gateway" if before else "").go_on()
+    return ended.rescale_target().go_on("gateway" if before else "")
 
 
 def roll_back(
@@ -62,8 +62,8 @@ def succeed(draft: Draft, *, skipped: bool) -> Draft:
 def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
     """While promoting: the primary goes back to the promoted revision first; traffic follows when it is seen ready."""
     ending = Returning(phase=phase, reason=reason, message=message)
-    back = draft.run_on_primary(draft.status.promoted_revision).set(returning=ending, waiting_for="primary")
-    return back.go_on()
+    back = draft.enter(Phase.PROMOTING).run_on_primary(draft.status.promoted_revision).set(returning=ending)
+    return back.go_on("primary")
 
 
 def invalid(draft: Draft) -> Draft:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from handlers.core.observation import Gateway, Observation
+from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
 from schemas.status import Reason
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
-
-_SLACK = 1.0
-"""Seconds by which a read may follow the start of its slot and still prove that the routes were applied before it."""
 
 
 def canary_readiness(canary: Canary, seen: Observation) -> Readiness:
@@ -88,6 +85,6 @@ def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | 
     if soaked < min(tick.interval, canary.spec.analysis.interval_seconds(seen.rules.min_interval)) - 0.001:
         return Reason.SOAKING, "the weight has not served a whole interval yet"
     applied_since = canary.status.verdict_since or seen.now
-    if (applied_since - tick.slot).total_seconds() > _SLACK:
+    if (applied_since - tick.slot).total_seconds() > SLACK:
         return Reason.SOAKING, "the routes came into force after this slot began"
     return None

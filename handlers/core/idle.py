@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from handlers.core import endings
 from handlers.core.draft import Draft
-from handlers.core.gate import gateway
-from schemas.canary import HookType
-from schemas.status import Approved, Phase, Reason, Returning
+from handlers.core.gate import gateway, primary_readiness
+from schemas.base import format_time
+from schemas.canary import HookType, Webhook
+from schemas.status import Approved, CanaryStatus, Paused, Phase, Reason, Returning
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 
 
@@ -15,25 +17,44 @@ def idle(draft: Draft) -> Draft:
     status, revision = draft.status, draft.seen.target_revision
     if not revision:
         return draft
+    if status.canary_weight:
+        return _left_on_canary(draft)
     if revision == status.promoted_revision:
         # back to the promoted revision: the refused one is new again when it comes back
-        return (
-            draft
-            if status.last_applied_spec == revision
-            else draft.set(last_applied_spec=revision, canary_revision=revision)
-        )
+        return _at_rest(draft.set(last_applied_spec=revision, canary_revision=revision))
     if revision == status.last_applied_spec:
-        return draft
+        return _at_rest(draft)
     if status.paused:
-        by = status.paused.by or "somebody"
-        return draft.hold(Reason.NEW_REVISION, f"New revision of {draft.target_place} waits: paused by {by}")
-    if draft.canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT):
+        return draft.hold(Reason.NEW_REVISION, f"New revision of {draft.target_place} waits: {paused_by(status)}")
+    if _gate(draft):
         before = Returning(phase=status.phase, reason=Reason.REVERTED)
         waiting_ = draft.enter(
             Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None
         )
         return waiting_.because(Reason.GATE_CLOSED, "New revision detected, asking for approval.")
     return start(draft)
+
+
+def _at_rest(draft: Draft) -> Draft:
+    """Nothing new: whatever a pause or a suspension held is held no more."""
+    return draft.go_on() if draft.status.settled else draft
+
+
+def _left_on_canary(draft: Draft) -> Draft:
+    """The peer's end of a failed promotion: users stay on the canary until the primary can take them."""
+    found = primary_readiness(draft.canary, draft.seen)
+    if found.ready:
+        text = f"{draft.primary_place} is ready, routing all traffic to primary"
+        return endings.return_to_primary(draft, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
+    text = f"{draft.primary_place} not ready: {found.message}; users stay on the canary"
+    return draft.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
+
+
+def paused_by(status: CanaryStatus) -> str:
+    """Who holds it and since when, for every sentence about something that a pause holds."""
+    paused = status.paused or Paused()
+    since = f" since {format_time(paused.since)}" if paused.since else ""
+    return f"paused by {paused.by or 'somebody'}{since}"
 
 
 def settle(draft: Draft) -> Draft:
@@ -52,7 +73,7 @@ def settle(draft: Draft) -> Draft:
             route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
             return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway")
         if intact and found.applied and _target_seen(draft):
-            return draft.set(settled=True, waiting_for="", returning=None).go_on()
+            return draft.set(settled=True, returning=None).go_on()
         if not found.applied:
             return draft.set(waiting_for="gateway")
     return draft
@@ -65,7 +86,8 @@ def _intact(draft: Draft) -> bool:
         and seen.route_fence == draft.status.route_step
         and primary is not None
         and primary.fence(PRIMARY_STEP) == draft.status.primary_step
-        and seen.primary_current
+        # an adopted primary is nobody's rendering until the first promotion
+        and (seen.primary_current or not draft.status.primary_step)
     )
 
 
@@ -116,9 +138,9 @@ def waiting(draft: Draft) -> Draft:
         text = f"{draft.target_place} is back on the promoted revision, nothing waits any more"
         return back.set(last_applied_spec=status.promoted_revision).go_on().tell(Reason.REVERTED, text)
     if seen.target_revision != status.canary_revision:
-        draft = draft.set(canary_revision=seen.target_revision, approved=None)
-        if not (seen.answers and seen.answers.of(HookType.CONFIRM_ROLLOUT)):
-            return draft.tell(Reason.NEW_REVISION, f"New revision of {draft.target_place} is waiting for approval")
+        return _newer(draft)
+    if status.paused:
+        return draft.hold(Reason.GATE_CLOSED, f"Halt {draft.place} advancement {paused_by(status)}", waiting_for="gate")
     if status.approved == Approved(gate=HookType.CONFIRM_ROLLOUT.value, revision=seen.target_revision):
         return start(draft)
     if seen.answers is None or not seen.answers.asked:
@@ -129,7 +151,7 @@ def waiting(draft: Draft) -> Draft:
         for answer in seen.answers.of(HookType.CONFIRM_ROLLOUT):
             opened = opened.tell(Reason.HOOK_PASSED, f"Confirm-rollout check {answer.name} passed")
         return start(opened)
-    muted = any(hook.name == closed.name and hook.mute_alert for hook in draft.canary.spec.analysis.webhooks)
+    muted = any(hook.name == closed.name and hook.mute_alert for hook in _gate(draft))
     return draft.hold(
         Reason.GATE_CLOSED,
         f"Halt {draft.place} advancement waiting for approval {closed.name}",
@@ -137,3 +159,19 @@ def waiting(draft: Draft) -> Draft:
         alert="Canary is waiting for approval.",
         severity=None if muted else "warn",
     )
+
+
+def _newer(draft: Draft) -> Draft:
+    """Approvals were for another revision: people are asked again, and the gate at the next slot."""
+    moved = draft.set(canary_revision=draft.seen.target_revision, approved=None)
+    alert = any(not hook.mute_alert for hook in _gate(draft))
+    return moved.tell(
+        Reason.NEW_REVISION,
+        f"New revision of {draft.target_place} is waiting for approval",
+        alert="Canary is waiting for approval.",
+        severity="warn" if alert else None,
+    )
+
+
+def _gate(draft: Draft) -> tuple[Webhook, ...]:
+    return draft.canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT)

@@ -16,6 +16,9 @@ from schemas.gloo import ROUTE_STEP, GatewayReport, fence_of, read_report
 from schemas.measurement import HookAnswer, Measurement
 from schemas.workload import Workload
 
+SLACK = 1.0
+"""Seconds by which a wake may follow the start of its slot and still count as being on time."""
+
 
 class Rules(Wire):
     """The settings that decisions depend on; durations in seconds."""
@@ -79,6 +82,12 @@ class Observation(Wire):
     @property
     def tick(self) -> Tick | None:
         return self.stimulus if isinstance(self.stimulus, Tick) else None
+
+    @property
+    def began(self) -> datetime:
+        """When what is decided now begins to count: the slot's start, or now for a tick that comes late."""
+        late = self.tick is None or self.since(self.tick.slot) > SLACK
+        return self.now if self.tick is None or late else self.tick.slot
 
     @property
     def target_workload(self) -> Workload | None:

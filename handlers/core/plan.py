@@ -68,6 +68,9 @@ def _analysis(canary: Canary, seen: Observation) -> Plan:
             return Plan(rollback=rollback)
         gates = () if status.paused else _gates(canary)
         return Plan(rollback=rollback, hooks=analysis.hooks(HookType.PRE_ROLLOUT), gates=gates)
+    if not status.canary_weight and not status.iterations:
+        # the gate before the first step was closed: without traffic there is nothing to measure
+        return Plan(rollback=rollback, gates=() if status.paused or canary_blocked(canary, seen) else _gates(canary))
     if analysis_blocked(canary, seen):
         return Plan(rollback=rollback)
     return Plan(

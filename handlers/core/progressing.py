@@ -17,6 +17,7 @@ from schemas.workload import TARGET_STEP
 
 def progressing(draft: Draft) -> Draft:
     """First what ends the analysis whatever the metrics say, then the analysis."""
+    draft = _note_readiness(draft)
     ended = _target_gone(draft) or _other_revision(draft) or _asked_to_roll_back(draft) or _stuck(draft)
     if ended is not None:
         return ended
@@ -29,7 +30,16 @@ def progressing(draft: Draft) -> Draft:
         return draft.hold(Reason.SOAKING, "pods or routes moved while they were judged, judging again", quiet=True)
     if not draft.status.pre_rollout_passed:
         return _begin_analysis(draft, answers or Answers())
+    if not draft.status.canary_weight and not draft.status.iterations:
+        return _first_step(draft, answers or Answers())
     return _analyse(draft, answers or Answers())
+
+
+def _note_readiness(draft: Draft) -> Draft:
+    """The deadline runs from when the pods were last seen ready, not from when the rollout began."""
+    if canary_readiness(draft.canary, draft.seen).ready:
+        return draft.set(not_ready_since=None)
+    return draft.set(not_ready_since=draft.status.not_ready_since or draft.seen.now)
 
 
 def _target_gone(draft: Draft) -> Draft | None:
@@ -124,7 +134,7 @@ def _skip(draft: Draft) -> Draft:
 def _begin_analysis(draft: Draft, answers: Answers) -> Draft:
     """The first tick with ready pods: acceptance tests, then the first step at once."""
     if blocked := canary_blocked(draft.canary, draft.seen):
-        return draft.hold(*blocked)
+        return _behind(draft, *blocked)
     started = draft
     if draft.status.failed_checks == 0:
         started = started.tell(Reason.STARTED, f"Starting canary analysis for {draft.target_place}")
@@ -133,7 +143,14 @@ def _begin_analysis(draft: Draft, answers: Answers) -> Draft:
         return _count_failure(started, Reason.HOOK_FAILED, text)
     for answer in answers.of(HookType.PRE_ROLLOUT):
         started = started.tell(Reason.HOOK_PASSED, f"Pre-rollout check {answer.name} passed")
-    return _advance(started.set(pre_rollout_passed=True).go_on(), answers)
+    return _advance(started.set(pre_rollout_passed=True), answers)
+
+
+def _first_step(draft: Draft, answers: Answers) -> Draft:
+    """Acceptance tests passed earlier and a gate kept the first step: without traffic only the gate is asked again."""
+    if blocked := canary_blocked(draft.canary, draft.seen):
+        return _behind(draft, *blocked)
+    return _advance(draft, answers)
 
 
 def _analyse(draft: Draft, answers: Answers) -> Draft:
@@ -141,32 +158,37 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
         return _behind(draft, *blocked)
     checks = judge(draft.canary, draft.seen, answers)
     judged = draft.with_checks(checks)
-    counted = [check for check in checks if check.verdict == "fail"]
-    in_a_row, decisive = _in_a_row(judged, counted)
+    in_a_row, decisive = _in_a_row(judged, checks)
     judged = judged.set(in_a_row=in_a_row)
     if decisive:
         return _count_failure(judged, reason_of(decisive), decisive.message)
     if halting := next((check for check in checks if check.verdict != "pass"), None):
-        return _hold_without_data(judged, halting, checks)
+        return _undecided(judged, halting)
     judged = judged.set(no_data_since=None)
     if blocked := canary_blocked(draft.canary, draft.seen):
         return judged.hold(*blocked)
-    return _advance(judged.go_on(), answers)
+    return _advance(judged, answers)
 
 
 def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
     """Routes that the gateway refuses for longer than the deadline end the rollout; soaking is no news."""
     deadline = draft.canary.spec.progress_deadline_seconds
-    if reason is Reason.GATEWAY_BEHIND and draft.seen.since(draft.status.weight_since) > deadline:
+    behind = reason is Reason.GATEWAY_BEHIND
+    if behind and draft.seen.since(draft.status.behind_since) > deadline:
         return endings.roll_back(draft, reason, f"Rolling back {draft.place} {text}", alert=text)
-    return draft.hold(reason, text, quiet=reason is Reason.SOAKING)
+    return draft.hold(reason, text, waiting_for="gateway" if behind else "", quiet=reason is Reason.SOAKING)
 
 
-def _in_a_row(draft: Draft, failing: list[CheckResult]) -> tuple[dict[str, int], CheckResult | None]:
-    """Failures in a row by check, and the first that has failed often enough (``consecutive``) to count."""
+def _in_a_row(draft: Draft, checks: tuple[CheckResult, ...]) -> tuple[dict[str, int], CheckResult | None]:
+    """Failures in a row by check, and the first that has failed often enough (``consecutive``) to count.
+
+    No data is neither pass nor failure, so it does not end a row.
+    """
+    failing = [check for check in checks if check.verdict == "fail"]
     wanted = {metric.name: metric.consecutive for metric in draft.canary.spec.analysis.metrics}
     before = draft.status.in_a_row
-    in_a_row = {check.name: before.get(check.name, 0) + 1 for check in failing}
+    kept = {check.name: before[check.name] for check in checks if check.verdict != "pass" and check.name in before}
+    in_a_row = kept | {check.name: before.get(check.name, 0) + 1 for check in failing}
     decisive = next((check for check in failing if in_a_row[check.name] >= wanted.get(check.name, 1)), None)
     return in_a_row, decisive
 
@@ -185,20 +207,28 @@ def _count_failure(draft: Draft, reason: Reason, text: str) -> Draft:
     )
 
 
-def _hold_without_data(draft: Draft, halting: CheckResult, checks: tuple[CheckResult, ...]) -> Draft:
-    """Empty answers roll back after one progress deadline; an unreachable provider holds without limit."""
-    empty = [
-        check for check in checks if check.verdict == "insufficient" and not check.unreachable and check.value is None
-    ]
-    if not empty or draft.status.paused:
-        return draft.set(no_data_since=None).hold(
-            reason_of(halting), halting.message, waiting_for="data", alert=halting.message, severity="warn"
-        )
-    since = draft.status.no_data_since or draft.seen.now
-    if draft.seen.since(since) > draft.canary.spec.progress_deadline_seconds:
-        text = (
-            f"Rolling back {draft.place} no data for {draft.canary.spec.progress_deadline_seconds}s: {empty[0].message}"
-        )
+def _undecided(draft: Draft, halting: CheckResult) -> Draft:
+    """Neither passed nor failed: held. Who cannot be reached holds without limit; what has no data, see below."""
+    if lost := next((check for check in draft.checks if check.unreachable), None):
+        held = draft.set(no_data_since=None)
+        return held.hold(Reason.NO_DATA, lost.message, waiting_for="data", alert=lost.message, severity="warn")
+    if any(check.verdict == "insufficient" and check.value is None for check in draft.checks):
+        return _without_data(draft, halting)
+    if halting.verdict == "fail":
+        # not often enough in a row to count
+        return draft.set(no_data_since=None).hold(Reason.CHECK_FAILED, halting.message)
+    return draft.set(no_data_since=None).hold(Reason.SOAKING, halting.message, waiting_for="data", quiet=True)
+
+
+def _without_data(draft: Draft, halting: CheckResult) -> Draft:
+    """Empty answers roll back after one progress deadline, unless people keep the canary where it is."""
+    status = draft.status
+    if status.paused or status.waiting_for == "gate" or status.phase is Phase.WAITING_PROMOTION:
+        return draft.set(no_data_since=None).hold(Reason.NO_DATA, halting.message, waiting_for="gate")
+    since = status.no_data_since or draft.seen.now
+    deadline = draft.canary.spec.progress_deadline_seconds
+    if draft.seen.since(since) > deadline:
+        text = f"Rolling back {draft.place} no data for {deadline}s: {halting.message}"
         return endings.roll_back(draft, Reason.NO_DATA, text, alert=text)
     return draft.set(no_data_since=since).hold(Reason.NO_DATA, halting.message, waiting_for="data")
 
@@ -206,8 +236,8 @@ def _hold_without_data(draft: Draft, halting: CheckResult, checks: tuple[CheckRe
 def _advance(draft: Draft, answers: Answers) -> Draft:
     """Everything passed; only people and gates can still hold it."""
     if draft.status.paused:
-        by = draft.status.paused.by or "somebody"
-        return draft.hold(Reason.GATE_CLOSED, f"Halt {draft.place} advancement paused by {by}", waiting_for="gate")
+        text = f"Halt {draft.place} advancement {idle.paused_by(draft.status)}"
+        return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
     for kind, phase in (
         (HookType.CONFIRM_TRAFFIC_INCREASE, Phase.PROGRESSING),
         (HookType.CONFIRM_PROMOTION, Phase.WAITING_PROMOTION),
@@ -216,7 +246,8 @@ def _advance(draft: Draft, answers: Answers) -> Draft:
         if (closed := answers.failed(kind)) and not approved:
             return _closed(draft.enter(phase), kind, closed)
         for answer in answers.of(kind):
-            draft = draft.tell(Reason.HOOK_PASSED, f"{kind.value.capitalize()} check {answer.name} passed")
+            said = "passed" if answer.passed else "approved by hand"
+            draft = draft.tell(Reason.HOOK_PASSED, f"{kind.value.capitalize()} check {answer.name} {said}")
     analysis = draft.canary.spec.analysis
     return _take(draft.set(approved=None), next_step(analysis, draft.status.canary_weight, draft.status.iterations))
 
@@ -251,7 +282,7 @@ def promote(draft: Draft) -> Draft:
     """Copy the analysed revision to the primary: its snapshot, never the live target."""
     promoted = draft.enter(Phase.PROMOTING, returning=None, approved=None).run_on_primary(draft.status.canary_revision)
     text = f"Copying {draft.target_place} template spec to {draft.primary_place}"
-    return promoted.set(waiting_for="primary").go_on().tell(Reason.PROMOTING, text)
+    return promoted.go_on("primary").tell(Reason.PROMOTING, text)
 
 
 __all__ = ["idle", "progressing", "promote", "restart"]

@@ -20,7 +20,8 @@ def promoting(draft: Draft) -> Draft:
         return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready:
-        return _shift(draft)
+        return _shift(draft.set(not_ready_since=None))
+    draft = draft.set(not_ready_since=draft.status.not_ready_since or draft.seen.now)
     text = f"{draft.primary_place} not ready: {found.message}"
     late = draft.seen.since(draft.status.not_ready_since) > draft.canary.spec.progress_deadline_seconds
     if not (found.stuck or late):
@@ -62,16 +63,20 @@ def _shift(draft: Draft) -> Draft:
         text = "Routing all traffic to primary"
         return _finalise(draft.weigh(0)).tell(Reason.ROUTED_TO_PRIMARY, text)
     behind = gateway(draft.canary, draft.seen)
-    if not is_fresh(draft.canary, draft.seen) or not behind.applied:
-        return draft.set(waiting_for="").go_on()
+    if not behind.applied:
+        route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
+        text = f"{route}: {behind.words}"
+        return draft.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", quiet=not behind.refused)
+    if not is_fresh(draft.canary, draft.seen):
+        return draft.go_on()
     weight = max(0, status.canary_weight - size)
     moved = draft.weigh(weight)
-    told = (_finalise(moved) if weight == 0 else moved).go_on()
+    told = _finalise(moved) if weight == 0 else moved.go_on("gateway")
     return told.tell(Reason.STEP_TAKEN, f"Advance {draft.place} primary weight {100 - weight}")
 
 
 def _finalise(draft: Draft) -> Draft:
-    return draft.enter(Phase.FINALISING, not_ready_since=None).set(waiting_for="gateway").go_on()
+    return draft.enter(Phase.FINALISING, not_ready_since=None).go_on("gateway")
 
 
 def _going_back(draft: Draft) -> Draft:
@@ -85,8 +90,12 @@ def _going_back(draft: Draft) -> Draft:
         return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
     if not found.ready:
-        text = f"{draft.primary_place} not ready: {found.message}"
-        return draft.hold(Reason.NOT_READY, f"{ending.message}; returning: {text}", waiting_for="primary", quiet=True)
+        text = f"{ending.message}; returning: {draft.primary_place} not ready: {found.message}"
+        late = draft.seen.since(draft.status.not_ready_since) > draft.canary.spec.progress_deadline_seconds
+        if found.stuck or late:
+            # users stay where they are; somebody has to look
+            return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
+        return draft.hold(Reason.NOT_READY, text, waiting_for="primary", quiet=True)
     if ending.phase is Phase.SUCCEEDED:
         return endings.revert(draft)
     ended = endings.return_to_primary(draft, ending.phase)

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from handlers.core import commands, endings, idle, initialising, progressing, promoting
+from handlers.core.adoption import adopt
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
@@ -22,8 +23,7 @@ from handlers.core.plan import is_fresh
 from schemas.canary import Canary
 from schemas.events import Command
 from schemas.gloo import Verdict
-from schemas.revision import is_our_hash
-from schemas.status import IDLE, JUDGED, Phase, Reason
+from schemas.status import JUDGED, Phase, Reason
 
 
 def step(canary: Canary, seen: Observation) -> Decision:
@@ -38,12 +38,15 @@ def decide(draft: Draft) -> Draft:
     canary, status = draft.canary, draft.status
     if canary.metadata.deletion_timestamp:
         return draft
-    if draft.seen.problems:
-        return endings.invalid(draft)
-    if status.invalid:
-        draft = draft.set(invalid_since=None).tell(Reason.MENDED, f"Canary {draft.place} is valid again").go_on()
     if canary.spec.suspend:
         return _suspended(draft)
+    if draft.seen.problems:
+        if status.returning and status.phase is Phase.PROMOTING:
+            return promoting.promoting(draft)
+        return endings.invalid(draft)
+    if status.invalid:
+        mended = draft.set(invalid_since=None).tell(Reason.MENDED, f"Canary {draft.place} is valid again")
+        draft = mended.go_on("" if status.waiting_for == "target" else status.waiting_for)
     return _by_phase(draft)
 
 
@@ -70,39 +73,28 @@ def _by_phase(draft: Draft) -> Draft:
 
 
 def _arrive(draft: Draft) -> Draft:
-    """What every wake notes: the slot that it used up, and the gateway's verdict the first time it is seen."""
+    """What every wake notes: the slot that it used up, and since when the gateway follows or is behind."""
     seen, status = draft.seen, draft.status
-    if seen.tick is not None and is_fresh(draft.canary, seen) and status.phase in JUDGED:
+    judged = status.phase in JUDGED and not draft.canary.spec.suspend
+    if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
         draft = draft.set(last_tick=seen.tick.slot)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
         draft = draft.set(gateway_silent=False)
-    if status.verdict_since is None and status.route_step and gateway(draft.canary, seen).applied:
-        draft = draft.set(verdict_since=seen.now)
-    return _adopt(draft)
-
-
-def _adopt(draft: Draft) -> Draft:
-    """An idle Canary that the peer left: its hashes say nothing here, so what the target is now counts as promoted."""
-    status, seen = draft.status, draft.seen
-    if status.step or status.phase not in IDLE or not seen.target_revision or is_our_hash(status.last_applied_spec):
-        return draft
-    revision = seen.target_revision
-    adopted = draft.set(
-        last_applied_spec=revision,
-        last_promoted_spec=revision,
-        promoted_revision=revision,
-        canary_revision=revision,
-        route_step=draft.step,
-        target_step=draft.step,
-        weight_since=seen.now,
-        settled=False,
-    ).run_on_primary(revision)
-    return adopted.tell(Reason.ADOPTED, f"Canary {draft.place} adopted in phase {status.phase.value}")
+    if not status.route_step:
+        return adopt(draft)
+    if gateway(draft.canary, seen).applied:
+        draft = draft.set(verdict_since=status.verdict_since or seen.now, behind_since=None)
+    elif judged and status.behind_since is None:
+        draft = draft.set(verdict_since=None, behind_since=seen.now)
+    return adopt(draft)
 
 
 def _suspended(draft: Draft) -> Draft:
     """No new decision and no question; what is committed is projected until it has been seen once, then hands off."""
-    weight = draft.status.canary_weight
+    status = draft.status
+    if status.phase is Phase.NEW:
+        # nothing is committed, so there is nothing to make
+        draft = draft.set(settled=True)
     held = idle.settle(draft) if not draft.status.settled else draft
-    text = f"skipping canary run as object is suspended, canary weight stays at {weight}"
+    text = f"skipping canary run as object is suspended, canary weight stays at {status.canary_weight}"
     return held.hold(Reason.SUSPENDED, text, waiting_for=held.status.waiting_for)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from schemas.measurement import Measurement
 from schemas.status import Phase
-from tests.handlers.core.world import World, weighted
+from tests.handlers.core.manifests import weighted
+from tests.handlers.core.world import World
 
 
 def initialized() -> World:

@@ -1,0 +1,185 @@
+"""The cluster around one Canary, without a cluster: what is observed of it, and how decisions become true in it."""
+
+from __future__ import annotations
+
+import copy
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers.core import desired, primary, validate
+from handlers.core.gate import gateway, primary_readiness
+from handlers.core.observation import Observation, Rules
+from schemas.canary import Canary
+from schemas.events import Stimulus
+from schemas.gloo import ROUTE_STEP
+from schemas.status import CanaryStatus, Phase
+from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
+from tests.handlers.core.manifests import podinfo
+
+KEYS = ("app", "name", "app.kubernetes.io/name")
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Cluster:
+    """Target, primary and RouteTable. Pods are ready and the gateway is quick unless told otherwise."""
+
+    def __init__(self, *, drain: float = 0, no_data: str = "hold") -> None:
+        self.now = START
+        self.rules = Rules(drain=drain, no_data=no_data)
+        self.target: dict[str, Any] | None = podinfo()
+        self.primary: dict[str, Any] | None = None
+        self.route: dict[str, Any] | None = None
+        self.older_twin = ""
+        self.snapshots: dict[str, Any] = {}
+        self.not_ready: set[str] = set()
+        """Workloads whose newest pods do not become available."""
+        self.stuck: set[str] = set()
+        """Those whose Deployment has exceeded its progress deadline."""
+        self.verdict: str | None = "Accepted"
+        """What the gateway says about new routes; None: nothing at all."""
+        self.promoted: list[str] = []
+        """Images that the primary was given, in order."""
+
+    @property
+    def weight(self) -> int:
+        """In the RouteTable, of the route that the canary is on."""
+        return 0 if self.route is None else int(self.destinations()[1]["weight"])
+
+    def destinations(self, route: int = 0) -> list[dict[str, Any]]:
+        assert self.route is not None
+        found: list[dict[str, Any]] = self.route["spec"]["routes"][route]["routeAction"]["multi"]["destinations"]
+        return found
+
+    @property
+    def canary_replicas(self) -> int:
+        return Workload(self.target).replicas if self.target else 0
+
+    @property
+    def primary_image(self) -> str:
+        assert self.primary is not None
+        return image_of(self.primary["spec"]["template"])
+
+    # ---- what is seen of it
+
+    def observe(self, canary: Canary, stimulus: Stimulus) -> Observation:
+        own, status = Workload(self.primary) if self.primary else None, canary.status
+        revision = Workload(self.target).revision() if self.target else ""
+        lost = bool(status.primary_revision) and status.primary_revision not in {*self.snapshots, revision}
+        seen = Observation(
+            now=self.now,
+            stimulus=stimulus,
+            rules=self.rules,
+            route=copy.deepcopy(self.route),
+            route_current=self.route is not None and desired.route_table_is_current(canary, status, self.route),
+            target=self._with_status(self.target, "target"),
+            target_revision=revision,
+            primary=self._with_status(self.primary, "primary"),
+            primary_current=own is not None and own.runs(status.primary_revision),
+            snapshot_missing=lost and not (own is not None and own.runs(status.primary_revision)),
+            older_twin=self.older_twin,
+        )
+        return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+
+    def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
+        if item is None:
+            return None
+        wanted = item["spec"]["replicas"]
+        good = 0 if role in self.not_ready else wanted
+        reason = "ProgressDeadlineExceeded" if role in self.stuck else "NewReplicaSetAvailable"
+        status = {
+            "observedGeneration": item["metadata"]["generation"],
+            "replicas": wanted,
+            "updatedReplicas": wanted,
+            "availableReplicas": good,
+            "conditions": [{"type": "Progressing", "status": "True", "reason": reason}],
+        }
+        return {**copy.deepcopy(item), "status": status}
+
+    # ---- how decisions become true
+
+    def keep_revisions(self, status: CanaryStatus) -> None:
+        """Snapshots are kept before the commit that names them."""
+        if self.target is None:
+            return
+        revision = Workload(self.target).revision()
+        if revision in (status.canary_revision, status.primary_revision):
+            self.snapshots.setdefault(revision, copy.deepcopy(self.target["spec"]["template"]))
+
+    def project(self, canary: Canary, seen: Observation) -> None:
+        """Routes, then the primary, then the target behind the drain, as the real projection does."""
+        status = canary.status
+        if not status.step or canary.metadata.deletion_timestamp or (canary.spec.suspend and status.settled):
+            return
+        if seen.problems:
+            self._return_broken(status, seen)
+            return
+        self._project_route(canary, seen)
+        self._project_primary(canary)
+        self._project_target(canary, seen)
+
+    def _return_broken(self, status: CanaryStatus, seen: Observation) -> None:
+        if self.route is None or status.canary_weight or seen.route_fence >= status.route_step:
+            return
+        self.route["spec"]["routes"] = desired.routes_back(self.route["spec"]["routes"])
+        self.route["metadata"]["annotations"][ROUTE_STEP] = str(status.route_step)
+        self.report()
+
+    def _project_route(self, canary: Canary, seen: Observation) -> None:
+        status = canary.status
+        waits = status.phase is Phase.INITIALIZING and not primary_readiness(canary, seen).ready
+        if self.route is not None and waits:
+            return
+        current = self.route is not None and desired.route_table_is_current(canary, status, self.route)
+        if current and seen.route_fence == status.route_step:
+            return
+        made = desired.route_table(canary, status, self.route)
+        self.route = {**made, "metadata": {"generation": 1, **made["metadata"]}}
+        self.report()
+
+    def report(self) -> None:
+        """The gateway speaks about the routes as they are."""
+        assert self.route is not None
+        if self.verdict is None:
+            self.route.pop("status", None)
+            return
+        proxies = {"proxy": {"state": self.verdict, "reason": "" if self.verdict == "Accepted" else "its words"}}
+        self.route["status"] = {"statuses": {"gloo-system": {"state": "Accepted", "subresourceStatuses": proxies}}}
+
+    def says(self, verdict: str | None) -> None:
+        """From now on, and about the routes that are there."""
+        self.verdict = verdict
+        if self.route is not None:
+            self.report()
+
+    def _project_primary(self, canary: Canary) -> None:
+        status = canary.status
+        template = self.snapshots.get(status.primary_revision)
+        if self.target is None or not status.primary_step or template is None:
+            return
+        target, own = Workload(self.target), Workload(self.primary) if self.primary else None
+        if own is not None and own.fence(PRIMARY_STEP) == status.primary_step and own.runs(status.primary_revision):
+            return
+        if own is None:
+            made = primary.primary(canary, status, target, template, KEYS)
+            self.primary = {"kind": "Deployment", **made, "metadata": {"generation": 1, **made["metadata"]}}
+        else:
+            self.primary = primary.primary_again(canary, status, own, target, template, KEYS)
+        self.promoted.append(self.primary_image)
+
+    def _project_target(self, canary: Canary, seen: Observation) -> None:
+        status = canary.status
+        if self.target is None or Workload(self.target).fence(TARGET_STEP) >= status.target_step:
+            return
+        wanted = desired.canary_wanted(status)
+        since = status.verdict_since
+        drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= self.rules.drain
+        if not wanted and not drained:
+            return
+        annotations = self.target["metadata"].setdefault("annotations", {})
+        annotations[TARGET_STEP] = str(status.target_step)
+        own = Workload(self.primary).replicas if self.primary else 1
+        self.target["spec"]["replicas"] = (self.canary_replicas or own) if wanted else 0
+
+
+def image_of(template: dict[str, Any]) -> str:
+    return str(template["spec"]["containers"][0]["image"])
