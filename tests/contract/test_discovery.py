@@ -67,6 +67,13 @@ async def test_a_watch_can_speak_in_tables(kube: Kube, ns: str) -> None:
     assert event["object"]["rows"][0]["cells"][:2] == ["x", 1]
 
 
+async def test_an_access_review_answers_whether_one_may(kube: Kube) -> None:
+    asked = {"spec": {"resourceAttributes": {"verb": "get", "resource": "pods", "namespace": "default"}}}
+    answer = await kube.post("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", asked)
+    assert answer.expect(201)["kind"] == "SelfSubjectAccessReview"
+    assert answer.body["status"]["allowed"] is True
+
+
 async def test_openapi_says_that_patches_take_field_validation(kube: Kube) -> None:
     index = (await kube.get("/openapi/v3")).expect(200)["paths"]
     assert {"api/v1", "apis/apps/v1"} <= index.keys()

@@ -54,6 +54,22 @@ def create(cluster: Cluster, target: Target, method: str, body: Object, options:
             raise errors.method_not_allowed()
 
 
+_REVIEWS = ("SelfSubjectAccessReview", "SubjectAccessReview", "LocalSubjectAccessReview")
+
+
+def review(path: str, body: bytes) -> Object:
+    """Whether somebody may do something: there are no roles in force here, so everything is allowed.
+
+    Raises StatusError 404 for any other resource of the group.
+    """
+    kind = next((one for one in _REVIEWS if path.endswith(f"/{one.lower()}s")), None)
+    if kind is None:
+        raise errors.StatusError(404, "NotFound", "the server could not find the requested resource")
+    asked = request.decode(body, request.JSON, kind) if body.startswith(b"{") else {"spec": {}}
+    own = {"apiVersion": "authorization.k8s.io/v1", "kind": kind}
+    return own | asked | {"status": {"allowed": True}}
+
+
 def _success() -> Object:
     return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 
