@@ -41,15 +41,11 @@ class Cluster:
     def now(self) -> str:
         return timestamp(self.clock())
 
-    # reading
-
     def find(self, resource: Resource, key: Key) -> Record:
         """Raises StatusError 404."""
         if (record := self.store.get(resource.key, key)) is None:
             raise errors.not_found(resource.group, resource.plural, key[1])
         return record
-
-    # create
 
     def create(self, resource: Resource, version: str, namespace: str, obj: Any, options: Options) -> Record:
         """Store a new object. Raises StatusError 400, 403, 404 (no such namespace), 409 (it exists) or 422."""
@@ -124,6 +120,12 @@ class Cluster:
             spec["clusterIP"] = f"10.96.{self._last_address >> 8 & 255}.{self._last_address & 255}"
         spec["clusterIPs"] = [spec["clusterIP"]]
 
+    def keep_address(self, address: str) -> None:
+        """Never give an address of this Service's neighbourhood again."""
+        if address.startswith("10.96."):
+            high, low = address.split(".")[2:]
+            self._last_address = max(self._last_address, int(high) << 8 | int(low))
+
     def _commit(self, resource: Resource, key: Key, obj: Object, options: Options) -> Record:
         if options.dry_run:
             obj["metadata"].setdefault("resourceVersion", "")
@@ -180,7 +182,7 @@ class Cluster:
             return (
                 record_of(record.key, stored, record.version)
                 if options.dry_run
-                else self._drop(resource, record.key, stored)
+                else self.store.remove(resource.key, record.key, stored)
             )
         return self._commit(resource, record.key, stored, options)
 
@@ -247,7 +249,7 @@ class Cluster:
         if options.dry_run:
             return record, gone
         if gone:
-            return self._drop(resource, key, obj), True
+            return self.store.remove(resource.key, key, obj), True
         if "deletionTimestamp" not in metadata or grace < metadata.get("deletionGracePeriodSeconds", 0):
             moment = self.clock() + datetime.timedelta(seconds=grace)
             metadata["deletionTimestamp"] = timestamp(moment)
@@ -276,9 +278,6 @@ class Cluster:
             )
             raise errors.conflict("", resource.kind, name, why)
 
-    def _drop(self, resource: Resource, key: Key, obj: Object) -> Record:
-        return self.store.remove(resource.key, key, obj)
-
     def rewrite(self, key_of_resource: str, record: Record, change: Callable[[Object], None]) -> None:
         """Change a stored object past the rules (the collector and CRD controller do); it goes away when it may."""
         obj = record.load()
@@ -292,6 +291,6 @@ class Cluster:
             and not lifecycle.lingers(obj)
             and not lifecycle.is_home(resource)
         ):
-            self._drop(resource, record.key, obj)
+            self.store.remove(resource.key, record.key, obj)
         else:
             self.store.put(key_of_resource, record.key, obj)

@@ -11,7 +11,7 @@ from typing import Literal, Self
 import yaml
 from aiohttp import web
 
-from . import customresources
+from . import customresources, snapshot
 from .admission import Options
 from .cluster import Cluster
 from .collector import Collector
@@ -35,13 +35,16 @@ class EmbeddedKubernetes:
 
     `pods="instant"`: pods become ready by themselves on a node named `fake`.
     `pods="process"`: pods wait for a kubelet that binds and runs them.
+    `state`: a file that keeps the objects over an orderly restart.
     """
 
-    def __init__(self, pods: PodsMode = "instant", port: int = 0, kubeconfig: Path | None = None) -> None:
+    def __init__(
+        self, pods: PodsMode = "instant", port: int = 0, kubeconfig: Path | None = None, state: Path | None = None
+    ) -> None:
         self.cluster = Cluster()
         self.faults = Faults()
         self.url = ""
-        self._port, self._kubeconfig, self._pods = port, kubeconfig, pods
+        self._port, self._kubeconfig, self._pods, self._state = port, kubeconfig, pods, state
         self._directory: Path | None = None
         self._collector = Collector(self.cluster)
         self._definitions = customresources.Definitions(self.cluster)
@@ -67,7 +70,10 @@ class EmbeddedKubernetes:
         if fakelet is not None:
             controllers.append(fakelet)
         self._runner.start(controllers)
-        self._furnish(fakelet)
+        if self._state is not None and self._state.exists():
+            snapshot.load(self.cluster, self._state)
+        else:
+            self._furnish(fakelet)
         self._site = web.ServerRunner(web.Server(self._server.handle), handle_signals=False, shutdown_timeout=0.1)
         await self._site.setup()
         listener = web.TCPSite(self._site, "127.0.0.1", self._port)
@@ -114,5 +120,7 @@ class EmbeddedKubernetes:
         self._server.drop_watches()
         if self._site is not None:
             await self._site.cleanup()
+        if self._state is not None:
+            snapshot.save(self.cluster, self._state)
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)

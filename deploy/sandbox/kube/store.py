@@ -127,6 +127,12 @@ class Store:
             for record in self.records(resource, namespace):
                 yield resource, record
 
+    def all_records(self) -> Iterator[tuple[str, Record]]:
+        """Every object there is."""
+        for resource in list(self._objects):
+            for record in self.records(resource):
+                yield resource, record
+
     # writing
 
     def put(self, resource: str, key: Key, obj: Object) -> Record:
@@ -134,15 +140,27 @@ class Store:
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
         record = record_of(key, obj, self.version)
-        previous = self._objects[resource].get(key)
-        if previous is not None:
-            self._forget(resource, previous)
-        self._objects[resource][key] = record
-        self._by_uid[record.uid] = (resource, key)
-        for owner in record.owners:
-            self._children[owner].add((resource, key))
+        previous = self._keep(resource, record)
         self._tell(Change(resource, "MODIFIED" if previous else "ADDED", self.version, record, previous))
         return record
+
+    def restore(self, resource: str, obj: Object) -> None:
+        """Take an object back as it was, with the version it had."""
+        metadata = obj["metadata"]
+        key = (metadata.get("namespace", ""), metadata["name"])
+        record = record_of(key, obj, int(metadata["resourceVersion"]))
+        self._keep(resource, record)
+        self._tell(Change(resource, "ADDED", record.version, record, None))
+
+    def _keep(self, resource: str, record: Record) -> Record | None:
+        previous = self._objects[resource].get(record.key)
+        if previous is not None:
+            self._forget(resource, previous)
+        self._objects[resource][record.key] = record
+        self._by_uid[record.uid] = (resource, record.key)
+        for owner in record.owners:
+            self._children[owner].add((resource, record.key))
+        return previous
 
     def remove(self, resource: str, key: Key, obj: Object | None = None) -> Record:
         """Take an object away; its last state (or `obj`) is told with the version of the deletion."""

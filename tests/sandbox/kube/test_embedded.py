@@ -13,7 +13,7 @@ import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from tests.contract.client import Kube, path
-from tests.contract.conftest import configmap, deployment
+from tests.contract.conftest import configmap, deployment, serve, widget_definition
 from tests.contract.rollouts import complete
 
 HOME = "default"
@@ -198,6 +198,33 @@ async def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> No
         await kube.close()
         process.terminate()
         assert await process.wait() == 0
+
+
+async def test_a_restarted_server_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    state, where = tmp_path / "state", path("deployments", HOME, "podinfo")
+    async with EmbeddedKubernetes(state=state) as api:
+        kube = Kube(api.url, None)
+        crd = widget_definition("restart.example.com", schema={"openAPIV3Schema": {"type": "object"}})
+        widgets = await serve(kube, HOME, crd)
+        await kube.post(widgets.path(), widgets.obj())
+        await kube.post(path("services", HOME), {"metadata": {"name": "one"}, "spec": {"ports": [{"port": 80}]}})
+        await kube.post(path("deployments", HOME), deployment(replicas=1))
+        before = await kube.until(where, complete)
+        old = (await kube.get(path("services", HOME, "one"))).body
+        await kube.close()
+    async with EmbeddedKubernetes(state=state) as api:
+        kube = Kube(api.url, None)
+        assert (await kube.get(where)).body == before
+        assert (await kube.get(widgets.path("w"))).code == 200
+        async with kube.watch(path("deployments", HOME), resourceVersion=str(api.cluster.store.version)) as events:
+            await kube.patch(where, {"spec": {"replicas": 3}})
+            assert await events.named() == ("MODIFIED", "podinfo")
+        await kube.until(where, lambda obj: complete(obj) and obj["status"]["replicas"] == 3)
+        pods = (await kube.get(path("pods", HOME))).body["items"]
+        assert len({pod["status"]["podIP"] for pod in pods}) == 3
+        new = await kube.post(path("services", HOME), {"metadata": {"name": "two"}, "spec": {"ports": [{"port": 80}]}})
+        assert new.expect(201)["spec"]["clusterIP"] != old["spec"]["clusterIP"]
+        await kube.close()
 
 
 async def test_ten_thousand_objects_stay_below_100_mb(api: EmbeddedKubernetes) -> None:

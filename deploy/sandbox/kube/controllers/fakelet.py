@@ -14,7 +14,7 @@ from typing import Any
 
 from deploy.sandbox.kube.admission import Options
 from deploy.sandbox.kube.cluster import Cluster
-from deploy.sandbox.kube.store import Change, Key, Record
+from deploy.sandbox.kube.store import FIRST_VERSION, Change, Key, Record
 
 from . import pods
 
@@ -101,6 +101,8 @@ class Fakelet:
         return None
 
     def _status(self, pod: Object, ready: bool) -> Object:
+        if not self._addresses:  # beyond all that were given before a restart
+            self._addresses = self.cluster.store.version - FIRST_VERSION
         self._addresses += 1
         n, now = self._addresses, self.cluster.now()
         address = f"10.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
