@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -147,24 +148,30 @@ async def test_the_message_of_a_killed_process_comes_again_within_the_ack_wait(
 
 
 async def test_a_consumer_deleted_at_run_time_is_told_and_goes_on_when_it_is_there_again(
-    nats_server: NatsServer, bus: Bus, caplog: pytest.LogCaptureFixture
+    nats_server: NatsServer, bus: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: asyncio.Queue[Tick] = asyncio.Queue()
 
     async def handler(message: Tick) -> None:
         await seen.put(message)
 
+    told: asyncio.Queue[str] = asyncio.Queue()
+    listener = logging.Handler()
+    listener.emit = lambda record: told.put_nowait(record.getMessage())  # type: ignore[method-assign]
+    monkeypatch.setattr(logging.getLogger("handlers.adapters.settling.pull"), "handlers", [listener])
+
     async with running(nats_server, bus, handler):
         await bus.js.delete_stream("CANARY_TICKS")
         assert await bus.unready(["analysis"]) == "no such consumer: CANARY_TICKS/analysis"
+        assert await asyncio.wait_for(told.get(), 10) == "no messages can be fetched, trying again"
         before = time.process_time()
         await asyncio.sleep(0.5)  # long enough to see a loop that spins
         assert time.process_time() - before < 0.3
+        assert told.empty()
         await provision(bus.js)
         assert await bus.unready(["analysis"]) is None
         await bus.publish(tick(), source="test")
         assert await asyncio.wait_for(seen.get(), 10) == tick()
-    assert [record.message for record in caplog.records if "fetched" in record.message] != []
 
 
 async def test_work_goes_on_after_the_server_was_killed_and_started_again(nats_server: NatsServer, bus: Bus) -> None:
