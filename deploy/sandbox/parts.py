@@ -27,6 +27,7 @@ class PartError(Exception):
     """A part did not start or has died; the text shows the end of its log and says what to do."""
 
 
+Command = tuple[str | Path, ...]
 Ready = Callable[["Part"], Awaitable[bool]]
 
 
@@ -58,7 +59,7 @@ class Part:
 
     name: str
     what: str
-    command: tuple[str | Path, ...]
+    command: Command
     ready: Ready
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)

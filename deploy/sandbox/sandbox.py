@@ -21,7 +21,7 @@ from deploy.sandbox import installation, metrics
 from deploy.sandbox.binaries import find
 from deploy.sandbox.kubelet.agent import TARGETS
 from deploy.sandbox.network import free_port
-from deploy.sandbox.parts import Part, PartError, Ready, answers, prints
+from deploy.sandbox.parts import Command, Part, PartError, Ready, answers, prints
 from handlers.adapters.kube import Kube, find_access
 
 HOST = "app.example.com"
@@ -108,7 +108,7 @@ class Sandbox:
             self.kubeconfig = self.state / "kubeconfig"
             first.append(self._kubernetes())
         else:
-            self.kubeconfig = Path(os.environ["KUBECONFIG"]).absolute()
+            self.kubeconfig = Path(os.path.abspath(os.environ["KUBECONFIG"]))  # noqa: ASYNC240, PTH100 - no I/O
         await self._all(first)
         self.kube = Kube(await find_access(str(self.kubeconfig)), user_agent="canarybus-sandbox")
         self._stack.push_async_callback(self.kube.close)
@@ -157,7 +157,7 @@ class Sandbox:
         self,
         name: str,
         what: str,
-        command: tuple[str | Path, ...],
+        command: Command,
         ready: Ready,
         environment: Mapping[str, str] | None = None,
     ) -> Part:
@@ -165,7 +165,7 @@ class Sandbox:
         return Part(name, what, command, ready, self.state / f"{name}.log", surroundings)
 
     def _nats(self) -> Part:
-        command = (
+        command: Command = (
             find("nats-server"),
             "-a",
             "127.0.0.1",
@@ -184,14 +184,17 @@ class Sandbox:
         config = self.state / "prometheus.yml"
         admin = f"127.0.0.1:{self._ports['admin']}"
         metrics.write_config(config, envoy_admin=admin, targets=self.state / "kubelet" / TARGETS)
-        command = (find("prometheus"), *metrics.arguments(config, self.state / "tsdb", self._ports["prometheus"]))
+        command: Command = (
+            find("prometheus"),
+            *metrics.arguments(config, self.state / "tsdb", self._ports["prometheus"]),
+        )
         ready = answers(f"{self.prometheus_url}/-/ready")
         log = self.state / "prometheus.log"
         return Part("prometheus", f"metrics: Prometheus, {self.prometheus_url}", command, ready, log)
 
     def _kubernetes(self) -> Part:
         port = str(self._ports["kubernetes"])
-        command = (
+        command: Command = (
             *_PYTHON,
             "deploy.sandbox.kube",
             "--port",
@@ -205,35 +208,35 @@ class Sandbox:
         return self._part("kubernetes", what, command, prints("serving on"))
 
     def _gateway(self) -> Part:
-        command = (*_PYTHON, "deploy.sandbox.gateway", "--port", str(self._ports["gateway"]))
+        command: Command = (*_PYTHON, "deploy.sandbox.gateway", "--port", str(self._ports["gateway"]))
         command += ("--admin-port", str(self._ports["admin"]), "--state", self.state / "gateway")
         command += ("--batch", f"{self._pace.batch}", "--verdict-delay", *(f"{value}" for value in self._pace.verdict))
         what = f"gateway: Envoy, configured as Gloo would, {self.gateway_url}"
         return self._part("gateway", what, command, prints("gateway: serving"))
 
     def _servicenet(self) -> Part:
-        command: tuple[str | Path, ...] = (*_PYTHON, "deploy.sandbox.servicenet", "--port", str(self._ports["names"]))
+        command: Command = (*_PYTHON, "deploy.sandbox.servicenet", "--port", str(self._ports["names"]))
         known = {"flagger-prometheus.gloo-system:9090": "prometheus", "gateway-proxy.gloo-system:80": "gateway"}
         for name, part in known.items():
             command += ("--static", f"{name}=127.0.0.1:{self._ports[part]}")
         return self._part("servicenet", "names: Services reached by name", command, prints("servicenet: serving"))
 
     def _kubelet(self) -> Part:
-        command = (*_PYTHON, "deploy.sandbox.kubelet", "--state", self.state / "kubelet")
+        command: Command = (*_PYTHON, "deploy.sandbox.kubelet", "--state", self.state / "kubelet")
         command += ("--proxy", self._names, "--env", f"GATEWAY={self.gateway_url}")
         return self._part("kubelet", "pods: one process a container", command, prints("kubelet is ready"))
 
     def _watcher(self) -> Part:
         ready = answers(f"http://127.0.0.1:{self._ports['watcher']}/readyz")
-        command = (*_PYTHON, "watcher", "--provision")
+        command: Command = (*_PYTHON, "watcher", "--provision")
         return self._part("watcher", "canarybus: sees changes, gives ticks", command, ready, self._settings("watcher"))
 
     def _handlers(self) -> Part:
         ready = answers(f"http://127.0.0.1:{self._ports['handlers']}/readyz")
-        proxies = {name: f"http://gloo-system:@{self._names}" for name in ("HTTP_PROXY", "http_proxy")}
+        proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://gloo-system:@{self._names}")
         exceptions = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         environment = self._settings("handlers") | proxies | exceptions
-        command = (*_PYTHON, "handlers")
+        command: Command = (*_PYTHON, "handlers")
         return self._part("handlers", "canarybus: decides, moves routes and workloads", command, ready, environment)
 
     @property

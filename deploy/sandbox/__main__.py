@@ -1,0 +1,62 @@
+"""``python -m deploy.sandbox up`` (the same parts, idle) and ``python -m deploy.sandbox demo`` (the tutorial, live)."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+from deploy.sandbox.binaries import ProgramMissingError
+from deploy.sandbox.demo.acts import ACTS
+from deploy.sandbox.demo.show import demo
+from deploy.sandbox.follow import NeverSeenError
+from deploy.sandbox.parts import PartError
+from deploy.sandbox.up import up
+from handlers.adapters.errors import AdapterError
+
+_ENDED = 130
+"""Exit code after Ctrl-C and its like, as shells have it."""
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m deploy.sandbox", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    running = commands.add_parser("up", help="all parts and the tutorial's application, until Ctrl-C")
+    running.add_argument("--load", type=float, default=0, metavar="RATE", help="requests per second meanwhile")
+    playing = commands.add_parser("demo", help="the tutorial, act by act")
+    names = [act.name for act in ACTS if act.name != "user-agent"]
+    playing.add_argument("--act", choices=names, help="the bootstrap and this act alone")
+    playing.add_argument("-v", "--verbose", action="store_true", help="show what the parts take of the memory, too")
+    return parser.parse_args()
+
+
+async def _until_told(work: Coroutine[Any, Any, int]) -> int:
+    """Ends in order on every signal that asks for it."""
+    task = asyncio.ensure_future(work)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return _ENDED
+
+
+def main() -> int:
+    options = _options()
+    work = up(options.load) if options.command == "up" else demo(options.act, verbose=options.verbose)
+    problems: tuple[Exception, ...] = ()
+    code = 1
+    try:
+        code = asyncio.run(_until_told(work))
+    except* (PartError, ProgramMissingError, NeverSeenError, AdapterError) as group:
+        problems = group.exceptions
+    for problem in problems:
+        print(f"sandbox: {problem}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
