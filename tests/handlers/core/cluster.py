@@ -30,6 +30,8 @@ class Cluster:
         self.primary: dict[str, Any] | None = None
         self.route: dict[str, Any] | None = None
         self.older_twin = ""
+        self.gone = podinfo()
+        """The target while somebody has deleted it."""
         self.snapshots: dict[str, Any] = {}
         self.not_ready: set[str] = set()
         """Workloads whose newest pods do not become available."""

@@ -147,7 +147,7 @@ def test_abort_while_waiting_refuses_the_revision_without_moving_anything() -> N
     assert world.phase is Phase.FAILED, "the refused revision does not start again by itself"
     world.push("podinfo:3")
     world.tick(2)
-    assert world.phase is Phase.PROGRESSING
+    assert world.status.phase is Phase.PROGRESSING
 
 
 @pytest.mark.parametrize("given", [promoting, finalising], ids=["Promoting", "Finalising"])
@@ -191,7 +191,7 @@ def test_promote_waits_for_a_canary_that_is_not_ready() -> None:
     assert world.status.skip_to == "promotion"
     world.not_ready = set()
     world.change()
-    assert world.phase is Phase.PROMOTING
+    assert world.status.phase is Phase.PROMOTING
 
 
 @pytest.mark.parametrize("given", [waiting, progressing], ids=["Waiting", "Progressing"])

@@ -129,7 +129,7 @@ def test_a_failed_revision_that_was_reverted_is_new_again_when_it_comes_back() -
     assert world.phase is Phase.FAILED
     assert world.status.last_applied_spec == world.status.promoted_revision
     world.push("podinfo:2")
-    assert world.phase is Phase.PROGRESSING
+    assert world.status.phase is Phase.PROGRESSING
 
 
 def test_a_new_revision_starts_from_any_idle_phase_even_before_the_last_one_is_settled() -> None:

@@ -102,7 +102,7 @@ def test_a_canary_that_never_gets_ready_is_rolled_back_past_the_deadline_with_an
     world.tick(DEADLINE // 10)
     assert world.phase is Phase.PROGRESSING
     world.tick()
-    assert world.phase is Phase.FAILED
+    assert world.status.phase is Phase.FAILED
     assert world.alerts[-1][0] == "error"
     assert world.alerts[-1][1].startswith("Progress deadline exceeded waiting for rollout to finish: 0 of 2")
 
@@ -178,7 +178,7 @@ def test_routes_that_are_refused_for_longer_than_the_deadline_end_the_rollout(ve
     assert world.phase is Phase.PROGRESSING
     assert world.condition().message == "RouteTable podinfo.test: its words"
     world.tick(2)
-    assert world.phase is Phase.FAILED
+    assert world.status.phase is Phase.FAILED
     assert "Rolling back podinfo.test RouteTable podinfo.test: its words" in world.told
 
 
@@ -321,7 +321,7 @@ def test_skip_analysis_switched_on_goes_to_production_once_the_canary_is_ready()
     assert world.status.waiting_for == "target"
     world.not_ready = set()
     world.change()
-    assert world.phase is Phase.PROMOTING
+    assert world.status.phase is Phase.PROMOTING
     world.edit(skipAnalysis=False)
     world.until(Phase.SUCCEEDED)
     assert world.primary_image == "podinfo:2"

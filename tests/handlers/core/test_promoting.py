@@ -47,7 +47,7 @@ def test_finalising_waits_for_the_gateway() -> None:
     assert world.told[-1] == "RouteTable podinfo.test: its words"
     world.says("Accepted")
     world.change()
-    assert world.phase is Phase.SUCCEEDED
+    assert world.status.phase is Phase.SUCCEEDED
     assert world.told[-1] == "Promotion completed! Scaling down podinfo.test"
     assert world.alerts[-1] == ("info", "Canary analysis completed successfully, promotion finished.")
     assert world.condition("Promoted").status == "True"

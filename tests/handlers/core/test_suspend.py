@@ -94,7 +94,7 @@ def test_what_was_pushed_while_suspended_is_found_afterwards() -> None:
     world.tick(2)
     assert world.phase is Phase.INITIALIZED
     world.edit(suspend=False)
-    assert world.phase is Phase.PROGRESSING
+    assert world.status.phase is Phase.PROGRESSING
 
 
 def test_a_new_canary_that_is_suspended_touches_nothing() -> None:

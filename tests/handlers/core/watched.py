@@ -1,0 +1,134 @@
+"""A world that checks, after every wake, what must hold whatever happened before."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from handlers.core.draft import Decision
+from handlers.core.gate import canary_readiness, gateway
+from handlers.core.observation import Observation
+from handlers.core.step import step
+from handlers.core.strategy import next_step
+from schemas.canary import Canary
+from schemas.events import Stimulus, Tick
+from schemas.status import CanaryStatus, Phase, Reason
+from tests.handlers.core.cluster import image_of
+from tests.handlers.core.world import World
+
+LEGAL: dict[Phase, set[Phase]] = {
+    Phase.NEW: {Phase.INITIALIZING},
+    Phase.INITIALIZING: {Phase.INITIALIZED},
+    Phase.INITIALIZED: {Phase.WAITING, Phase.PROGRESSING},
+    Phase.SUCCEEDED: {Phase.WAITING, Phase.PROGRESSING},
+    Phase.FAILED: {Phase.WAITING, Phase.PROGRESSING},
+    Phase.WAITING: {Phase.PROGRESSING, Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED},
+    Phase.PROGRESSING: {Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.SUCCEEDED, Phase.FAILED},
+    Phase.WAITING_PROMOTION: {Phase.PROGRESSING, Phase.PROMOTING, Phase.SUCCEEDED, Phase.FAILED},
+    Phase.PROMOTING: {Phase.FINALISING, Phase.PROGRESSING, Phase.SUCCEEDED, Phase.FAILED},
+    Phase.FINALISING: {Phase.SUCCEEDED, Phase.PROMOTING},
+}
+ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
+
+
+class Watched(World):
+    """Raises AssertionError in the wake that breaks a promise."""
+
+    def __init__(self, spec: dict[str, Any]) -> None:
+        super().__init__({**spec, "progressDeadlineSeconds": 60})
+        self.earned: set[str] = set()
+        """Images that may reach the primary: at first any, after the first promotion those that went the whole way."""
+
+    def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
+        before = self.status
+        canary, seen = self.look(stimulus)
+        decision = step(canary, seen)
+        after = decision.status
+        _moves_legally(before, after, self.now)
+        _keeps_its_slots(before, after)
+        _says_what_it_waits_for(after)
+        if after.canary_weight > before.canary_weight:
+            _is_allowed_to_rise(canary, seen, decision)
+        if after.phase is Phase.PROMOTING and before.phase in ANALYSED:
+            _has_earned_its_promotion(canary, seen, decision)
+            self.earned.add(image_of(self.snapshots[after.primary_revision]))
+        elif not after.promoted_revision and self.target is not None:
+            self.earned.add(image_of(self.target["spec"]["template"]))
+        made = super().wake(stimulus, project=project)
+        assert made == decision
+        self._cluster_is_safe()
+        return made
+
+    def look(self, stimulus: Stimulus) -> tuple[Canary, Observation]:
+        canary, seen = super().look(stimulus)
+        decision = step(canary, seen)
+        assert step(canary, seen) == decision, "not a function of its input"
+        again = Observation.model_validate(json.loads(seen.model_dump_json()))
+        assert step(canary, again) == decision, "the flight record does not replay"
+        return canary, seen
+
+    def _project_target(self, canary: Canary, seen: Observation) -> None:
+        before = self.canary_replicas
+        super()._project_target(canary, seen)
+        if before and not self.canary_replicas:
+            assert self.weight == 0, "scaled to zero while routed to"
+            assert gateway(canary, seen).applied, "scaled to zero before the routes were in force"
+
+    def _cluster_is_safe(self) -> None:
+        routes = self.route["spec"]["routes"] if self.route else []
+        for number in range(len(routes)):
+            shares = [item["weight"] for item in self.destinations(number)]
+            assert sum(shares) == 100
+            assert min(shares) >= 0
+        assert set(self.promoted) <= self.earned, "the primary got what nobody had analysed"
+
+
+def _moves_legally(before: CanaryStatus, after: CanaryStatus, now: datetime) -> None:
+    if before.phase is after.phase:
+        assert after.last_transition_time == before.last_transition_time
+    else:
+        assert after.phase in LEGAL[before.phase], f"{before.phase} -> {after.phase}"
+        assert after.last_transition_time == now.replace(microsecond=0)
+    promoted = next((item for item in after.conditions if item.type == "Promoted"), None)
+    assert promoted is None or promoted.reason == after.phase.value
+
+
+def _keeps_its_slots(before: CanaryStatus, after: CanaryStatus) -> None:
+    if before.last_tick is not None:
+        assert after.last_tick is not None
+        assert after.last_tick >= before.last_tick
+
+
+def _says_what_it_waits_for(status: CanaryStatus) -> None:
+    ready = next((item for item in status.conditions if item.type == "Ready"), None)
+    held = ready is not None and ready.status == "False"
+    assert not held or (ready is not None and ready.message), "held without a word"
+    if status.phase in (Phase.WAITING, Phase.FINALISING, Phase.INITIALIZING):
+        assert status.waiting_for or held, f"{status.phase} waits for nothing"
+
+
+def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -> None:
+    assert isinstance(seen.stimulus, Tick)
+    assert canary.status.last_tick is None or seen.stimulus.slot > canary.status.last_tick
+    assert any(notice.reason is Reason.STEP_TAKEN for notice in decision.notices)
+    assert decision.status.last_step is not None
+    assert all(check.verdict == "pass" for check in decision.status.last_step.checks)
+    assert gateway(canary, seen).applied
+    assert canary_readiness(canary, seen).ready
+    assert not canary.status.paused
+    assert not canary.spec.suspend
+    assert canary.status.canary_revision == seen.target_revision
+
+
+def _has_earned_its_promotion(canary: Canary, seen: Observation, decision: Decision) -> None:
+    status = canary.status
+    assert decision.status.primary_revision == status.canary_revision
+    if canary.spec.skip_analysis or decision.status.skip_to or status.skip_to:
+        return
+    assert isinstance(seen.stimulus, Tick)
+    assert next_step(canary.spec.analysis, status.canary_weight, status.iterations).action == "promote"
+    assert status.pre_rollout_passed
+    assert decision.status.last_step is not None
+    assert all(check.verdict == "pass" for check in decision.status.last_step.checks)
+    assert len(decision.status.last_step.checks) >= len(canary.spec.analysis.metrics)
