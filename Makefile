@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' && { echo $$p; break; }; done)
 RUN := .venv/bin/python
-SEEDS ?= 1000
+PIN := .venv/bin/pip-compile -q --strip-extras --generate-hashes --no-annotate --no-header --no-emit-index-url \
+	--no-emit-trusted-host --no-emit-find-links
 ACT ?=
 .DEFAULT_GOAL := help
 .PHONY: help setup demo sandbox test check test-cluster schemas lock clean
@@ -32,14 +33,14 @@ check: .venv/ready ## ruff, mypy --strict, import contracts, generated files in 
 
 test-cluster: .venv/ready ## contract, lifecycle and RBAC suites against $$KUBECONFIG
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster that may be written to" >&2; exit 1; }
-	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q tests/contract tests/cluster
+	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 --dist loadfile tests/contract tests/deploy tests/cluster
 
 schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/
 	@$(RUN) -m schemas.generate
 
 lock: .venv/ready ## pin what pyproject.toml allows
-	@.venv/bin/pip-compile -q --extra sandbox --extra dev --strip-extras --no-annotate --generate-hashes --allow-unsafe --no-emit-index-url \
-		--no-emit-trusted-host --no-emit-find-links --no-header --upgrade -o requirements.lock pyproject.toml
+	@$(PIN) --upgrade --extra sandbox --extra dev --allow-unsafe -o requirements.lock pyproject.toml
+	@$(PIN) -c requirements.lock -o deploy/requirements.lock pyproject.toml
 
 clean: ## remove what set-up and tests left
 	@rm -rf .venv .sandbox .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

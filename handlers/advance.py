@@ -9,33 +9,33 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from handlers import snapshots
 from handlers.adapters.bus import Bus
-from handlers.adapters.errors import Conflict, NotFound, TransientError
+from handlers.adapters.errors import Conflict, PermanentError, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.ask import Asker
 from handlers.core.draft import Decision
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import plan
 from handlers.core.receivers import receivers
-from handlers.core.step import step
+from handlers.core.step import obstructed, step
 from handlers.observe import Observer, Sight
-from handlers.routing import Router
-from handlers.workloads import Workloads
+from handlers.project import Projector
 from schemas.canary import Canary, HookType, Ref
-from schemas.events import Change, ChangeReason, Reply, StepResult, Stimulus
+from schemas.events import Change, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import IDLE, CanaryStatus, Phase, status_patch
+from schemas.status import IDLE, CanaryStatus, status_patch
 
 log = logging.getLogger("canarybus.advance")
 SOURCE = "canarybus/handlers"
 _COMMITS = 3
 """Tries at the status write before the wake is left to its successor."""
-_PROJECTIONS = 5
-"""Gloo writes a RouteTable's status for some seconds after each change: conflicts come in bursts."""
+_REFUSED = 30.0
+"""Seconds until something that the API server refused is tried again."""
 _SLOW = 1.0
 """Seconds of asking after which the world is looked at once more before a verdict."""
 
@@ -72,8 +72,7 @@ class Advance:
         self._asker = asker
         self._settings = settings
         self._observer = observer or Observer(kube, settings)
-        self._router = Router(kube, settings)
-        self._workloads = Workloads(kube, settings)
+        self._projector = Projector(kube, settings, self._observer)
 
     async def __call__(self, ref: Ref, stimulus: Stimulus) -> Reply:
         """Raises :class:`TransientError` when others keep winning the commit; the next wake decides then."""
@@ -131,8 +130,11 @@ class Advance:
         await self._keep_revision(canary, seen, decision.status)
         patch = status_patch(sight.item.get("status") or {}, decision.status.to_wire())
         body = {"metadata": {"resourceVersion": canary.metadata.resource_version}, "status": patch}
-        await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
-        return canary.model_copy(update={"status": decision.status})
+        item = await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
+        # the guard of a second commit of this wake, should the projection be refused
+        sight.item.update(item)
+        written = canary.metadata.model_copy(update={"resource_version": item["metadata"]["resourceVersion"]})
+        return canary.model_copy(update={"status": decision.status, "metadata": written})
 
     async def _keep_revision(self, canary: Canary, seen: Observation, status: CanaryStatus) -> None:
         """The one write before the commit: the snapshot of a revision that the commit is going to name."""
@@ -143,31 +145,18 @@ class Advance:
         if seen.target_workload is not None and seen.target_revision in named:
             await snapshots.store(self._kube, canary, seen.target_revision, seen.target_workload)
 
-    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
-        """Make the cluster equal the committed status; on a conflict look again and render what is committed then."""
-        everything = _everything(sight.canary, canary, stimulus)
-        seen = sight.seen
-        for attempt in range(_PROJECTIONS):
-            if _hands_off(canary):
-                return
-            try:
-                await self._router.apply(canary, seen, everything=everything)
-                await self._workloads.apply(canary, seen, everything=everything)
-                if canary.status.phase is Phase.SUCCEEDED and sight.canary.status.phase is Phase.FINALISING:
-                    await snapshots.prune(self._kube, canary, self._settings.revision_history + 1)
-            except Conflict:
-                await asyncio.sleep(0.05 * 2**attempt)
-                again = await self._observer.look(canary.ref, stimulus)
-                if again is None:
-                    return
-                canary, seen = again.canary, again.seen
-            except NotFound as error:
-                # deleted between the read and the write: the next wake sees it as missing
-                log.info("gone while it was written", extra={"canary": str(canary.ref), "error": str(error)})
-                return
-            else:
-                return
-        raise TransientError(f"objects of {canary.ref} keep changing; left to the next wake")
+    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> Canary:
+        """What the API server refuses for good (rights, a webhook's veto) is said to people, and tried again later."""
+        try:
+            await self._projector.project(sight, canary, stimulus)
+        except PermanentError as error:
+            decision = obstructed(canary, sight.seen, str(error))
+            with suppress(Conflict):
+                told = await self._commit(sight._replace(canary=canary), sight.seen, decision)
+                if decision.changed:
+                    await self._tell(sight, sight.seen, told.status)
+            raise TransientError(str(error), delay=_REFUSED) from error
+        return canary
 
     async def _tell(self, sight: Sight, seen: Observation, status: CanaryStatus) -> None:
         result = _result(sight.canary, status).model_copy(
@@ -202,21 +191,6 @@ class Advance:
             await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
         except Conflict:
             return
-
-
-def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
-    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync."""
-    asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
-    edited = before.status.observed_generation != after.metadata.generation
-    return asked or edited or before.status.phase is Phase.NEW
-
-
-def _hands_off(canary: Canary) -> bool:
-    """Nothing committed yet, being deleted, or suspended and settled."""
-    status = canary.status
-    if not status.step or canary.metadata.deletion_timestamp:
-        return True
-    return canary.spec.suspend and status.settled
 
 
 def _result(canary: Canary, status: CanaryStatus) -> StepResult:

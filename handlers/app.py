@@ -14,7 +14,7 @@ from faststream.nats import NatsBroker
 
 from handlers import analysis, bootstrap, command
 from handlers.adapters.bus import Bus, connection_options
-from handlers.adapters.errors import AdapterError
+from handlers.adapters.errors import AdapterError, Forbidden
 from handlers.adapters.kube import Kube, find_access
 from handlers.adapters.prometheus import Prometheus
 from handlers.adapters.settling import Settling, broker_options
@@ -22,8 +22,10 @@ from handlers.adapters.telemetry import Metrics, Probes
 from handlers.adapters.webhooks import Webhooks
 from handlers.advance import SOURCE, Advance
 from handlers.ask import Asker
+from handlers.core.definitions import NAME, definition_problem
 from handlers.notify import Notifier
 from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION
 from schemas.settings import Settings
 
 log = logging.getLogger("canarybus.handlers")
@@ -45,6 +47,7 @@ class App:
         self._names = settings.handlers or tuple(DURABLES)
         self._stack = AsyncExitStack()
         self._bus: Bus | None = None
+        self._defined = False
         self.durables = tuple(durable for name in self._names for durable in DURABLES[name])
         self.metrics = Metrics()
         self.port = 0
@@ -68,6 +71,7 @@ class App:
         self.kube = await self._stack.enter_async_context(
             Kube(await find_access(), user_agent=f"canarybus-handlers/{VERSION}", tell=self.metrics.api_call)
         )
+        await self._definitions()
         settling = Settling(self._dead_letter, self.metrics.message)
         options = broker_options(connection_options(self._settings, "canarybus-handlers"))
         broker = NatsBroker(**options, middlewares=[settling], logger=None)
@@ -93,6 +97,26 @@ class App:
         self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
         self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
 
+    async def _definitions(self) -> None:
+        """Wait for a definition that keeps our status: without it every step would be forgotten."""
+        told = ""
+        while problem := await self._definition_problem():
+            if problem != told:
+                log.error(problem)
+                told = problem
+            await asyncio.sleep(2)
+        self._defined = True
+
+    async def _definition_problem(self) -> str:
+        try:
+            return definition_problem(await self.kube.find(CUSTOM_RESOURCE_DEFINITION, "", NAME))
+        except Forbidden as error:
+            # a role without this right is no reason to stand still
+            log.warning("the definitions cannot be checked", extra={"error": str(error)})
+            return ""
+        except AdapterError as error:
+            return str(error)
+
     async def _consumers(self) -> None:
         """The watcher makes streams and consumers; whoever comes first waits."""
         told = ""
@@ -106,6 +130,8 @@ class App:
         return await self._bus.unready(self.durables) if self._bus else "not connected to NATS"
 
     async def _kubernetes_unready(self) -> str | None:
+        if not self._defined:
+            return "waiting for the API server and a definition of Canary that keeps our status; the log says more"
         try:
             await self.kube.raw("/version")
         except AdapterError as error:

@@ -68,6 +68,7 @@ class Reason(StrEnum):
     ADOPTED = "Adopted"
     FOLLOWED = "FollowedTarget"
     SNAPSHOT_MISSING = "SnapshotMissing"
+    REFUSED = "Refused"
     COMMAND_ACCEPTED = "CommandAccepted"
     COMMAND_REFUSED = "CommandRefused"
 

@@ -1,4 +1,4 @@
-"""Whether the installed CustomResourceDefinition keeps what we write: one that prunes our status would forget each step."""
+"""Whether the installed CustomResourceDefinition keeps what we write: one that prunes our status forgets each step."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ COPIED_UPSTREAM_FIELDS = (
     "useHttp2",
     "initialStreamWindowSize",
     "initialConnectionWindowSize",
-    "httpProxyHostName",
+    "httpProxyHostname",
 )
 _OURS_IN_A_ROUTE = ("inheritablePathMatchers", "matchers", "routeAction")
 

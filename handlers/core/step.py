@@ -34,6 +34,14 @@ def step(canary: Canary, seen: Observation) -> Decision:
     return decide(draft).done()
 
 
+def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
+    """What was decided cannot be made true: the API server's own words, told once."""
+    draft = Draft.begin(canary, seen)
+    text = f"Canary {draft.place} cannot be carried out: {words}"
+    waiting_for = canary.status.waiting_for
+    return draft.hold(Reason.REFUSED, text, waiting_for=waiting_for, alert=text, severity="error").done()
+
+
 def decide(draft: Draft) -> Draft:
     canary, status = draft.canary, draft.status
     if canary.metadata.deletion_timestamp:

@@ -149,13 +149,16 @@ class House:
         return Advance(mine, self.bus, asker, self.settings, observer=observer)
 
     async def prepare(self, *, replicas: int = 1, **spec: Any) -> None:
+        await self.definitions()
+        await self.admin.create(DEPLOYMENT, deployment(replicas))
+        await self.ready("podinfo")
+        await self.canary(**spec)
+
+    async def definitions(self) -> None:
         for path in [*(ROOT / "deploy" / "crds").glob("*.yaml"), ROOT / "deploy/sandbox/manifests/gloo-crds.yaml"]:
             for item in yaml.load_all(path.read_text(), yaml.CSafeLoader):
                 if item and item.get("kind") == "CustomResourceDefinition":
                     await self._definition(item)
-        await self.admin.create(DEPLOYMENT, deployment(replicas))
-        await self.ready("podinfo")
-        await self.canary(**spec)
 
     async def _definition(self, item: Object) -> None:
         try:

@@ -24,6 +24,7 @@ from tests.handlers.house import NAMESPACE, House
 async def app(
     house: House, kubernetes: EmbeddedKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[App]:
+    await house.definitions()
     monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
     url = house.bus.client.connected_url
     assert url is not None
@@ -146,3 +147,17 @@ async def test_handlers_wait_for_the_bus_instead_of_failing(
     starting.cancel()
     await asyncio.wait((starting,))
     server.kill()
+
+
+async def test_handlers_wait_for_a_definition_that_keeps_the_status(
+    kubernetes: EmbeddedKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
+    app = App(Settings(nats_url=("nats://127.0.0.1:1",), port=0))
+    starting = asyncio.create_task(app.__aenter__())
+    async with asyncio.timeout(10):
+        while "there is no CustomResourceDefinition canaries.flagger.app" not in caplog.text:
+            await asyncio.sleep(0.02)
+    assert "kubectl apply --server-side -f deploy/crds" in caplog.text
+    starting.cancel()
+    await asyncio.wait((starting,))

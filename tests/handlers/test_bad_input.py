@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from deploy.sandbox.kube import EmbeddedKubernetes
+from handlers.adapters.errors import Forbidden, TransientError
 from handlers.adapters.webhooks import Webhooks
 from handlers.notify import Notifier
 from schemas.events import ChangeReason, NoticeMessage
@@ -161,3 +163,27 @@ async def test_events_are_written_once_whoever_tells_them(house: House) -> None:
     assert [event["message"] for event in found] == ["Initialization done! podinfo.default"]
     assert found[0]["source"] == {"component": "canarybus"}
     assert found[0]["reason"] == "Initialized"
+
+
+async def test_a_missing_right_is_said_to_people_and_work_goes_on_when_it_is_given(
+    house: House, kubernetes: EmbeddedKubernetes
+) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.catch_up()
+
+    async def forbid(method: str, path: str) -> None:
+        if method == "PATCH" and "routetables" in path:
+            raise Forbidden('Kubernetes API: 403 Forbidden: cannot patch resource "routetables"')
+
+    house.kube.before = forbid
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await house.tick()
+    ready = await _condition(house, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Refused")
+    assert 'cannot patch resource "routetables"' in ready["message"]
+    assert await house.weight() == 0
+    house.kube.before = None
+    await house.until(Phase.SUCCEEDED)

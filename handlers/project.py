@@ -1,0 +1,76 @@
+"""Making the cluster equal the committed status: routes first, then workloads, again until nobody interferes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from handlers import snapshots
+from handlers.adapters.errors import Conflict, NotFound, TransientError
+from handlers.adapters.kube import Kube
+from handlers.observe import Observer, Sight
+from handlers.routing import Router
+from handlers.workloads import Workloads
+from schemas.canary import Canary
+from schemas.events import Change, ChangeReason, Stimulus
+from schemas.settings import Settings
+from schemas.status import Phase
+
+log = logging.getLogger("canarybus.project")
+_TRIES = 5
+"""Gloo writes a RouteTable's status for some seconds after each change: conflicts come in bursts."""
+
+
+class Projector:
+    """Absolute values behind fences: anybody may repeat it at any time."""
+
+    def __init__(self, kube: Kube, settings: Settings, observer: Observer) -> None:
+        self._kube = kube
+        self._observer = observer
+        self._router = Router(kube, settings)
+        self._workloads = Workloads(kube, settings)
+        self._kept_revisions = settings.revision_history + 1
+
+    async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
+        """``sight`` is what was read before ``canary``'s status was committed; on a conflict both are read again.
+
+        Raises :class:`TransientError` when objects keep moving, and what the API server refuses for good.
+        """
+        everything = _everything(sight.canary, canary, stimulus)
+        seen = sight.seen
+        for attempt in range(_TRIES):
+            if _hands_off(canary):
+                return
+            try:
+                await self._router.apply(canary, seen, everything=everything)
+                await self._workloads.apply(canary, seen, everything=everything)
+                if canary.status.phase is Phase.SUCCEEDED and sight.canary.status.phase is Phase.FINALISING:
+                    await snapshots.prune(self._kube, canary, self._kept_revisions)
+            except Conflict:
+                await asyncio.sleep(0.05 * 2**attempt)
+                again = await self._observer.look(canary.ref, stimulus)
+                if again is None:
+                    return
+                canary, seen = again.canary, again.seen
+            except NotFound as error:
+                # deleted between the read and the write: the next wake sees it as missing
+                log.info("gone while it was written", extra={"canary": str(canary.ref), "error": str(error)})
+                return
+            else:
+                return
+        raise TransientError(f"objects of {canary.ref} keep changing; left to the next wake")
+
+
+def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
+    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync."""
+    asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
+    edited = before.status.observed_generation != after.metadata.generation
+    return asked or edited or before.status.phase is Phase.NEW
+
+
+def _hands_off(canary: Canary) -> bool:
+    """Nothing committed yet, being deleted, or suspended and settled."""
+    status = canary.status
+    if not status.step or canary.metadata.deletion_timestamp:
+        return True
+    return canary.spec.suspend and status.settled
