@@ -10,8 +10,6 @@ from collections.abc import Coroutine
 from typing import Any
 
 from deploy.sandbox.binaries import ProgramMissingError
-from deploy.sandbox.demo.acts import ACTS
-from deploy.sandbox.demo.show import demo
 from deploy.sandbox.follow import NeverSeenError
 from deploy.sandbox.parts import PartError
 from deploy.sandbox.up import up
@@ -19,6 +17,7 @@ from handlers.adapters.errors import AdapterError
 
 _ENDED = 130
 """Exit code after Ctrl-C and its like, as shells have it."""
+_ACTS = ("promotion", "restart", "errors", "latency", "custom-metric", "ab")
 
 
 def _options() -> argparse.Namespace:
@@ -27,10 +26,17 @@ def _options() -> argparse.Namespace:
     running = commands.add_parser("up", help="all parts and the tutorial's application, until Ctrl-C")
     running.add_argument("--load", type=float, default=0, metavar="RATE", help="requests per second meanwhile")
     playing = commands.add_parser("demo", help="the tutorial, act by act")
-    names = [act.name for act in ACTS if act.name != "user-agent"]
-    playing.add_argument("--act", choices=names, help="the bootstrap and this act alone")
+    playing.add_argument("--act", choices=_ACTS, help="the bootstrap and this act alone")
     playing.add_argument("-v", "--verbose", action="store_true", help="show what the parts take of the memory, too")
     return parser.parse_args()
+
+
+def _work(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
+    if options.command == "up":
+        return up(options.load)
+    from deploy.sandbox.demo.show import demo  # the live view alone takes several megabytes
+
+    return demo(options.act, verbose=options.verbose)
 
 
 async def _until_told(work: Coroutine[Any, Any, int]) -> int:
@@ -46,11 +52,10 @@ async def _until_told(work: Coroutine[Any, Any, int]) -> int:
 
 def main() -> int:
     options = _options()
-    work = up(options.load) if options.command == "up" else demo(options.act, verbose=options.verbose)
     problems: tuple[Exception, ...] = ()
     code = 1
     try:
-        code = asyncio.run(_until_told(work))
+        code = asyncio.run(_until_told(_work(options)))
     except* (PartError, ProgramMissingError, NeverSeenError, AdapterError) as group:
         problems = group.exceptions
     for problem in problems:

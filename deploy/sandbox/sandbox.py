@@ -30,6 +30,9 @@ _PYTHON = (sys.executable, "-m")
 _REAPER = 'cat >/dev/null; n=0; until rm -rf -- "$0" || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done'
 """Runs until our end of its pipe is closed, however we end, and then removes the state directory."""
 
+_FRUGAL = {"GOGC": "25"}
+"""Go programs collect their garbage often rather than grow."""
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -189,8 +192,8 @@ class Sandbox:
             *metrics.arguments(config, self.state / "tsdb", self._ports["prometheus"]),
         )
         ready = answers(f"{self.prometheus_url}/-/ready")
-        log = self.state / "prometheus.log"
-        return Part("prometheus", f"metrics: Prometheus, {self.prometheus_url}", command, ready, log)
+        what = f"metrics: Prometheus, {self.prometheus_url}"
+        return Part("prometheus", what, command, ready, self.state / "prometheus.log", _FRUGAL)
 
     def _kubernetes(self) -> Part:
         port = str(self._ports["kubernetes"])

@@ -107,7 +107,7 @@ async def ab(stage: Stage) -> str:
         await stage.ended(Phase.SUCCEEDED)
     runs = await stage.application.primary_version()
     rounds = f"{last.iterations} rounds" if everybody.requests and chosen.requests else "nobody asked"
-    return f"{rounds}, {shares} the primary, {missed} got 404; Succeeded, the primary runs {runs}"
+    return f"{rounds}, {shares} the primary, {missed} got 404; Succeeded with {runs}"
 
 
 async def user_agent(stage: Stage) -> str:
@@ -167,7 +167,7 @@ ACTS = (
     Act(
         "ab",
         "A/B test by header",
-        "10 rounds, 100 % of insiders, 100 % of the others on the primary, 0 got 404; Succeeded, the primary runs 6.0.7",
+        "10 rounds, 100 % of insiders, 100 % of the others on the primary, 0 got 404; Succeeded with 6.0.7",
         ab,
     ),
     Act(

@@ -50,8 +50,8 @@ class Stage:
         await self.follower.applied(found)
         try:
             async with asyncio.timeout(_PARKED):
-                while await self.application.canary_replicas():
-                    await asyncio.sleep(0.1)  # noqa: ASYNC110 - asked again and again, as a person would
+                while await self.application.canary_replicas():  # noqa: ASYNC110 - asked for, as a person would
+                    await asyncio.sleep(0.1)
         except TimeoutError:
             raise NeverSeenError(f"{phase.value}, but the canary is not scaled to zero after {_PARKED:g} s") from None
         return found

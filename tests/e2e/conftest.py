@@ -1,0 +1,70 @@
+"""One running sandbox for all tests of a worker: each begins with an application that rests."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator
+
+import nats
+import pytest
+import pytest_asyncio
+
+from deploy.sandbox.application import PODINFO
+from deploy.sandbox.follow import Follower
+from deploy.sandbox.load import Load
+from deploy.sandbox.sandbox import HOST, Sandbox
+from schemas.status import IDLE, Phase
+from tests.e2e.rollouts import Rollouts
+
+RATE = 200.0
+"""Requests per second of the users who are there all the time."""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running() -> AsyncIterator[Rollouts]:
+    """Everything is started and podinfo initialised."""
+    async with Sandbox() as sandbox:
+        follower = Follower(sandbox.kube, PODINFO)
+        following = asyncio.create_task(follower.run())
+        bus = await nats.connect(sandbox.nats_url, reconnect_time_wait=0.1, max_reconnect_attempts=-1)
+        rollouts = Rollouts(sandbox, follower, bus)
+        await rollouts.listen()
+        await rollouts.application.install()
+        await rollouts.over(Phase.INITIALIZED)
+        yield rollouts
+        await bus.close()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def rollouts(running: Rollouts) -> AsyncIterator[Rollouts]:
+    """With no rollout under way, whatever the test before has left."""
+    if running.follower.status.phase not in IDLE:
+        await running.bus.publish(f"canary.command.abort.{PODINFO.namespace}.{PODINFO.name}", b"{}")
+    await running.follower.until(lambda status: status.phase in IDLE and status.settled, "at rest")
+    running.follower.begin()
+    yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def users(rollouts: Rollouts) -> AsyncIterator[Load]:
+    """None of their requests may fail, whatever the test does."""
+    async with Load(rollouts.sandbox.gateway_url, host=HOST, rate=RATE) as load:
+        yield load
+    assert load.total.requests > 0
+    assert not load.total.failed, dict(load.total.failures)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A failed test shows what the parts said last."""
+    report = yield
+    rollouts = getattr(item, "funcargs", {}).get("rollouts")
+    if report.failed and isinstance(rollouts, Rollouts):
+        for part in ("handlers", "watcher", "gateway"):
+            said = rollouts.sandbox.log(part).read_text(encoding="utf-8")
+            report.sections.append((f"log of {part}", said[-3000:]))
+    return report
