@@ -43,7 +43,14 @@ def _make_environment() -> None:
     venv.create(ENVIRONMENT, with_pip=True, clear=not (ENVIRONMENT / "bin" / "python").exists())
     count = sum(line[:1].isalnum() for line in (ROOT / "requirements.lock").read_text().splitlines())
     _say(f"installing {count} locked packages (about half a minute)")
-    pip = [ENVIRONMENT / "bin" / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip: list[str | Path] = [
+        ENVIRONMENT / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "--disable-pip-version-check",
+    ]
     _run(*pip, "--no-deps", "--require-hashes", "-r", ROOT / "requirements.lock")
     _run(*pip, "--no-deps", "--no-build-isolation", "-e", ROOT)
 

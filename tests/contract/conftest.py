@@ -111,7 +111,7 @@ async def serve(kube: Kube, namespace: str, definition: Object) -> Widgets:
     name = definition["metadata"]["name"]
     await kube.until(path("customresourcedefinitions", name=name), _established)
     widgets = Widgets(kube, definition["spec"]["group"], namespace)
-    while (await kube.get(widgets.path())).code != 200:  # noqa: ASYNC110 (a real server tells nobody when)
+    while (await kube.get(widgets.path())).code != 200:
         await asyncio.sleep(0.05)
     return widgets
 
