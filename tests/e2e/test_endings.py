@@ -1,0 +1,51 @@
+"""However the sandbox ends, nothing of it is left."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.sandbox.binaries import CHECKOUT
+from deploy.sandbox.memory import descendants
+
+pytestmark = pytest.mark.e2e
+PATIENCE = 60.0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+async def test_no_process_and_no_file_is_left_after(number: signal.Signals) -> None:
+    sandbox = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.sandbox", "up"), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
+    )
+    assert sandbox.stdout is not None
+    said = (await asyncio.wait_for(sandbox.stdout.readuntil(b"Ctrl-C ends everything."), PATIENCE)).decode()
+    found = re.search(r"export KUBECONFIG=(\S+)/kubeconfig", said)
+    assert found, said
+    state, parts = Path(found[1]), list(descendants(sandbox.pid))
+    assert left(state, parts)
+    assert len(parts) > 10, "parts, and pods as processes of the kubelet"
+
+    sandbox.send_signal(number)
+    code = await asyncio.wait_for(sandbox.wait(), PATIENCE)
+
+    assert code == (-number if number is signal.SIGKILL else 130)
+    async with asyncio.timeout(10):
+        while left(state, parts):
+            await asyncio.sleep(0.05)
+
+
+def left(state: Path, parts: list[int]) -> bool:
+    return state.exists() or any(alive(process) for process in parts)
+
+
+def alive(process: int) -> bool:
+    """An ended process that its new parent has not buried yet is dead, too."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
