@@ -102,20 +102,8 @@ class Definitions:
                 finalizers.append(FINALIZER)
             stored["status"] = {
                 "conditions": [
-                    {
-                        "type": "NamesAccepted",
-                        "status": "True",
-                        "reason": "NoConflicts",
-                        "message": "no conflicts found",
-                        "lastTransitionTime": now,
-                    },
-                    {
-                        "type": "Established",
-                        "status": "True",
-                        "reason": "InitialNamesAccepted",
-                        "message": "the initial names have been accepted",
-                        "lastTransitionTime": now,
-                    },
+                    _condition("NamesAccepted", "NoConflicts", "no conflicts found", now),
+                    _condition("Established", "InitialNamesAccepted", "the initial names have been accepted", now),
                 ],
                 "acceptedNames": names,
                 "storedVersions": [one["name"] for one in stored["spec"]["versions"] if one.get("storage")],
@@ -142,3 +130,7 @@ def _without_cleanup(obj: Object) -> None:
         obj["metadata"]["finalizers"] = finalizers
     else:
         obj["metadata"].pop("finalizers", None)
+
+
+def _condition(kind: str, reason: str, message: str, now: str) -> Object:
+    return {"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now}

@@ -4,7 +4,8 @@ Objects are plain dictionaries as the API returns them; ``schemas`` turns them i
 Every failure is one of :mod:`handlers.adapters.errors`.
 """
 
-from handlers.adapters.kube.access import Access, find_access
+from handlers.adapters.kube.access import Access
 from handlers.adapters.kube.client import Kube, Object, PatchType, WatchEvent
+from handlers.adapters.kube.find import find_access
 
 __all__ = ["Access", "Kube", "Object", "PatchType", "WatchEvent", "find_access"]

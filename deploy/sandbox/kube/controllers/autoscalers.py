@@ -15,6 +15,29 @@ from . import pods
 Object = dict[str, Any]
 AUTOSCALERS = "horizontalpodautoscalers.autoscaling"
 
+Condition = tuple[str, str, str, str]
+"""Type, status, reason, message."""
+
+_ABLE: Condition = (
+    "AbleToScale",
+    "True",
+    "SucceededGetScale",
+    "the HPA controller was able to get the target's current scale",
+)
+_UNABLE: Condition = (
+    "AbleToScale",
+    "False",
+    "FailedGetScale",
+    "the HPA controller was unable to get the target's current scale",
+)
+_DISABLED: Condition = (
+    "ScalingActive",
+    "False",
+    "ScalingDisabled",
+    "scaling is disabled since the replica count of the target is zero",
+)
+_BLIND: Condition = ("ScalingActive", "False", "FailedGetResourceMetric", "there is no metrics server here")
+
 
 class Autoscalers:
     resources = (AUTOSCALERS, "deployments.apps", "replicasets.apps", "statefulsets.apps")
@@ -37,58 +60,35 @@ class Autoscalers:
             return None
         own = record.load()
         resource = self._target(own)
-        target = (
-            self.cluster.store.get(resource.key, (key[0], own["spec"]["scaleTargetRef"]["name"])) if resource else None
-        )
+        name = own["spec"]["scaleTargetRef"]["name"]
+        target = self.cluster.store.get(resource.key, (key[0], name)) if resource else None
         if resource is None or target is None:
-            message = "the HPA controller was unable to get the target's current scale"
-            self._write(own, {}, [("AbleToScale", "False", "FailedGetScale", message)])
+            self._write(own, {}, [_UNABLE])
             return None
         obj = target.load()
         wanted, current = obj["spec"].get("replicas", 1), (obj.get("status") or {}).get("replicas", 0)
         if wanted == 0:
-            message = "scaling is disabled since the replica count of the target is zero"
-            able = (
-                "AbleToScale",
-                "True",
-                "SucceededGetScale",
-                "the HPA controller was able to get the target's current scale",
-            )
-            self._write(
-                own,
-                {"currentReplicas": current, "desiredReplicas": 0},
-                [able, ("ScalingActive", "False", "ScalingDisabled", message)],
-            )
+            self._write(own, {"currentReplicas": current, "desiredReplicas": 0}, [_ABLE, _DISABLED])
             return None
         bounded = min(max(wanted, own["spec"].get("minReplicas", 1)), own["spec"]["maxReplicas"])
         if bounded != wanted:
-
-            def change(present: Object) -> Object:
-                present["spec"]["replicas"] = bounded
-                return present
-
-            self.cluster.patch(resource, resource.stored_version, target.key, change, Options(manager=pods.ME.manager))
-        self._write(
-            own,
-            {"currentReplicas": current, "desiredReplicas": bounded},
-            [
-                (
-                    "AbleToScale",
-                    "True",
-                    "SucceededGetScale",
-                    "the HPA controller was able to get the target's current scale",
-                ),
-                ("ScalingActive", "False", "FailedGetResourceMetric", "there is no metrics server here"),
-            ],
-        )
+            self._scale(resource, target.key, bounded)
+        self._write(own, {"currentReplicas": current, "desiredReplicas": bounded}, [_ABLE, _BLIND])
         return None
+
+    def _scale(self, resource: Resource, key: Key, replicas: int) -> None:
+        def change(present: Object) -> Object:
+            present["spec"]["replicas"] = replicas
+            return present
+
+        self.cluster.patch(resource, resource.stored_version, key, change, Options(manager=pods.ME.manager))
 
     def _target(self, own: Object) -> Resource | None:
         reference = own["spec"]["scaleTargetRef"]
         group = reference.get("apiVersion", "").rpartition("/")[0]
         return self.cluster.resources.of_kind(group, reference["kind"])
 
-    def _write(self, own: Object, counts: Object, conditions: list[tuple[str, str, str, str]]) -> None:
+    def _write(self, own: Object, counts: Object, conditions: list[Condition]) -> None:
         known = {one["type"]: one for one in (own.get("status") or {}).get("conditions") or ()}
         found: list[Object] = []
         for kind, state, reason, message in conditions:

@@ -115,24 +115,6 @@ class Fakelet:
             }
             for kind in ("PodScheduled", "Initialized", "ContainersReady", "Ready")
         ]
-        state = (
-            {"running": {"startedAt": now}}
-            if ready
-            else {"waiting": {"reason": "ErrImagePull", "message": "fake: never ready"}}
-        )
-        containers = [
-            {
-                "name": one["name"],
-                "image": one["image"],
-                "imageID": "",
-                "restartCount": 0,
-                "ready": ready,
-                "started": ready,
-                "lastState": {},
-                "state": state,
-            }
-            for one in pod["spec"]["containers"]
-        ]
         return {
             "phase": "Running" if ready else "Pending",
             "startTime": now,
@@ -140,5 +122,19 @@ class Fakelet:
             "podIP": address,
             "podIPs": [{"ip": address}],
             "conditions": conditions,
-            "containerStatuses": containers,
+            "containerStatuses": [_container(one, ready, now) for one in pod["spec"]["containers"]],
         }
+
+
+def _container(spec: Object, ready: bool, now: str) -> Object:
+    waiting = {"waiting": {"reason": "ErrImagePull", "message": "fake: never ready"}}
+    return {
+        "name": spec["name"],
+        "image": spec["image"],
+        "imageID": "",
+        "restartCount": 0,
+        "ready": ready,
+        "started": ready,
+        "lastState": {},
+        "state": {"running": {"startedAt": now}} if ready else waiting,
+    }
