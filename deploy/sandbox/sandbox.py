@@ -30,7 +30,7 @@ _PYTHON = (sys.executable, "-m")
 _REAPER = 'cat >/dev/null; n=0; until rm -rf -- "$0" || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done'
 """Runs until our end of its pipe is closed, however we end, and then removes the state directory."""
 
-_FRUGAL = {"GOGC": "25"}
+_FRUGAL = {"GOGC": "25", "GOMEMLIMIT": "30MiB"}
 """Go programs collect their garbage often rather than grow."""
 
 
@@ -83,7 +83,7 @@ class Sandbox:
 
     async def died(self) -> None:
         """Until a part ends that should not. Raises :class:`PartError`."""
-        await self._died
+        await asyncio.shield(self._died)  # whoever stops waiting takes nothing from the others
 
     async def kill(self, name: str) -> None:
         """``kill -9`` of one part; :meth:`start` brings it back on its port."""
@@ -152,9 +152,8 @@ class Sandbox:
         await asyncio.gather(*(part.stop() for part in self._parts.values()))
         for task in self._watching:
             task.cancel()
-        if self._died.done():
+        if not self._died.cancel():
             self._died.exception()  # seen: whoever wanted to know has asked
-        self._died.cancel()
 
     def _part(
         self,

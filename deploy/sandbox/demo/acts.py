@@ -80,7 +80,7 @@ async def _rolled_back(stage: Stage, manifest: str, version: str, path: str, che
         await stage.follower.until(lambda status: status.phase is Phase.FAILED, "Failed", seconds=FINISH)
     failed = await stage.ended(Phase.FAILED)
     halts = [event.message for event in stage.follower.events[told:] if event.message.startswith("Halt ")]
-    named = sorted({check if check in message else message for message in halts})
+    named = [check] if any(check in message for message in halts) else halts
     kept = await stage.application.primary_version() == before
     seen = await stage.versions_seen()
     return (
