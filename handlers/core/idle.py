@@ -144,7 +144,7 @@ def waiting(draft: Draft) -> Draft:
     if status.approved == Approved(gate=HookType.CONFIRM_ROLLOUT.value, revision=seen.target_revision):
         return start(draft)
     if seen.answers is None or not seen.answers.asked:
-        return draft
+        return draft.set(waiting_for="gate")
     closed = seen.answers.failed(HookType.CONFIRM_ROLLOUT)
     if closed is None:
         opened = draft

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.status import Approved, Paused, Phase
-from tests.handlers.core.cluster import START
+from schemas.status import Approved, Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, blue_green, hook, weighted
+from tests.handlers.core.rollouts import with_hooks
 from tests.handlers.core.world import World
-
-
-def with_hooks(*kinds: str, **analysis: object) -> World:
-    return World(weighted(webhooks=[hook(kind) for kind in kinds], **analysis)).until(Phase.INITIALIZED)
 
 
 def test_a_closed_confirm_rollout_gate_leaves_replicas_and_traffic_alone_and_alerts_once() -> None:
@@ -98,16 +94,6 @@ def test_a_muted_gate_alerts_nobody() -> None:
     world.tick(2)
     world.push("podinfo:3")
     assert [severity for severity, _ in world.alerts] == ["info"]
-
-
-def test_a_paused_canary_does_not_poll_its_gate_and_says_who_paused_it() -> None:
-    world = with_hooks("confirm-rollout")
-    world.push("podinfo:2")
-    world.given(paused=Paused(by="ann", since=START))
-    world.asked.clear()
-    world.tick()
-    assert (world.phase, world.asked) == (Phase.WAITING, [])
-    assert world.condition().message == "Halt podinfo.test advancement paused by ann since 2026-01-01T00:00:00Z"
 
 
 def test_failing_acceptance_tests_count_as_failed_checks_and_roll_back() -> None:
@@ -221,55 +207,6 @@ def test_a_closed_promotion_gate_waits_at_the_full_weight_and_goes_on_judging() 
     assert "Confirm-promotion check confirm-promotion passed" in world.told
 
 
-def waiting_promotion() -> World:
-    world = with_hooks("confirm-promotion", "rollback", metrics=[SUCCESS_RATE])
-    world.hooks["confirm-promotion"] = False
-    world.push("podinfo:2")
-    return world.until(Phase.WAITING_PROMOTION)
-
-
-def test_while_it_waits_for_promotion_the_threshold_rolls_back() -> None:
-    world = waiting_promotion()
-    world.answer("request-success-rate", 1)
-    world.tick(3)
-    assert (world.phase, world.weight) == (Phase.FAILED, 0)
-
-
-def test_while_it_waits_for_promotion_a_rollback_hook_rolls_back() -> None:
-    world = waiting_promotion()
-    world.hooks["rollback"] = True
-    world.tick()
-    assert (world.phase, world.weight) == (Phase.FAILED, 0)
-
-
-def test_while_it_waits_for_promotion_a_new_revision_starts_from_zero() -> None:
-    world = waiting_promotion()
-    world.push("podinfo:3")
-    assert (world.phase, world.weight) == (Phase.PROGRESSING, 0)
-    assert world.condition("Promoted").message == "New revision detected, progressing canary analysis."
-
-
-def test_while_it_waits_for_promotion_a_revert_ends_it() -> None:
-    world = waiting_promotion()
-    world.push("podinfo:1")
-    assert (world.phase, world.weight) == (Phase.SUCCEEDED, 0)
-
-
-def test_while_it_waits_for_promotion_a_missing_target_ends_it() -> None:
-    world = waiting_promotion()
-    world.target = None
-    world.change()
-    assert (world.phase, world.weight) == (Phase.FAILED, 0)
-
-
-def test_no_data_never_ends_a_canary_that_people_keep_waiting() -> None:
-    world = waiting_promotion()
-    world.answer("request-success-rate", outcome="empty")
-    world.tick(100)
-    assert (world.phase, world.weight) == (Phase.WAITING_PROMOTION, 50)
-    assert world.status.no_data_since is None
-
-
 def test_no_data_behind_a_closed_traffic_gate_never_ends_the_rollout() -> None:
     world = with_hooks("confirm-traffic-increase", metrics=[SUCCESS_RATE])
     world.push("podinfo:2")
@@ -279,42 +216,6 @@ def test_no_data_behind_a_closed_traffic_gate_never_ends_the_rollout() -> None:
     world.answer("request-success-rate", outcome="empty")
     world.tick(100)
     assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
-
-
-def test_a_pause_holds_the_weight_asks_no_gate_and_still_rolls_back() -> None:
-    world = with_hooks("confirm-traffic-increase", metrics=[SUCCESS_RATE])
-    world.push("podinfo:2")
-    world.tick()
-    world.given(paused=Paused(by="ann"))
-    world.asked.clear()
-    world.tick(3)
-    assert world.weight == 25
-    assert set(world.asked) == {"request-success-rate"}
-    assert world.told.count("Halt podinfo.test advancement paused by ann") == 1
-    world.answer("request-success-rate", 1)
-    world.tick(3)
-    assert world.phase is Phase.FAILED
-
-
-def test_a_pause_outlives_a_restart() -> None:
-    world = World().until(Phase.INITIALIZED)
-    world.push("podinfo:2")
-    world.tick()
-    world.given(paused=Paused(by="ann"))
-    world.push("podinfo:3")
-    world.tick(5)
-    assert world.weight == 0
-    assert world.status.paused is not None
-
-
-def test_a_paused_idle_canary_says_that_a_new_revision_waits() -> None:
-    world = World().until(Phase.INITIALIZED)
-    world.given(paused=Paused(by="ann", since=START))
-    world.push("podinfo:2")
-    assert world.phase is Phase.INITIALIZED
-    assert world.told[-1] == "New revision of podinfo.test waits: paused by ann since 2026-01-01T00:00:00Z"
-    world.push("podinfo:1")
-    assert world.condition().status == "True", "nothing waits any more"
 
 
 def test_an_approval_opens_a_closed_traffic_gate_once() -> None:

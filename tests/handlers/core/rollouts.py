@@ -1,0 +1,24 @@
+"""Rollouts on their way, for tests that begin in the middle."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.status import Phase
+from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
+from tests.handlers.core.world import World
+
+DEADLINE = 60
+
+
+def progressing(weight: int = 25, **analysis: Any) -> World:
+    spec = weighted(metrics=[SUCCESS_RATE], **analysis) | {"progressDeadlineSeconds": DEADLINE}
+    world = World(spec).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    while world.weight < weight:
+        world.tick()
+    return world
+
+
+def with_hooks(*kinds: str, **analysis: object) -> World:
+    return World(weighted(webhooks=[hook(kind) for kind in kinds], **analysis)).until(Phase.INITIALIZED)

@@ -1,0 +1,74 @@
+"""Nothing advances on routes that are not in force."""
+
+from __future__ import annotations
+
+import pytest
+
+from schemas.gloo import ROUTE_STEP
+from schemas.status import Phase
+from tests.handlers.core.rollouts import DEADLINE, progressing
+
+
+def test_nothing_advances_on_routes_that_the_gateway_has_not_applied() -> None:
+    world = progressing(25)
+    world.says("Pending")
+    world.tick(3)
+    assert world.weight == 25
+    assert world.condition().reason == "GatewayBehind"
+    assert world.status.waiting_for == "gateway"
+    world.says("Accepted")
+    world.tick(2)
+    assert world.weight == 50
+
+
+@pytest.mark.parametrize("weight", [0, 25])
+@pytest.mark.parametrize("verdict", ["Rejected", "Warning"])
+def test_routes_that_are_refused_for_longer_than_the_deadline_end_the_rollout(verdict: str, weight: int) -> None:
+    world = progressing(weight)
+    world.says(verdict)
+    world.tick(DEADLINE // 10)
+    assert world.phase is Phase.PROGRESSING
+    assert world.condition().message == "RouteTable podinfo.test: its words"
+    world.tick(2)
+    assert world.status.phase is Phase.FAILED
+    assert "Rolling back podinfo.test RouteTable podinfo.test: its words" in world.told
+
+
+def test_the_gateways_deadline_runs_from_when_it_fell_behind_not_from_the_last_step() -> None:
+    world = progressing(25)
+    world.not_ready = {"primary"}
+    world.tick(20)
+    world.says("Pending")
+    world.tick(2)
+    assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
+
+
+def test_a_foreign_edit_of_the_routes_is_repaired_with_the_weight_kept_and_judged_only_after_a_soak() -> None:
+    world = progressing(25)
+    world.not_ready = {"primary"}
+    world.tick(20)
+    world.not_ready = set()
+    world.destinations()[1]["weight"] = 99
+    world.asked.clear()
+    world.tick()
+    assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
+    assert world.asked == [], "what was measured was another weight"
+    world.tick()
+    assert world.weight == 50
+
+
+def test_deleted_routes_are_made_again() -> None:
+    world = progressing(25)
+    world.route = None
+    world.tick(2)
+    assert world.phase is Phase.PROGRESSING
+    assert world.route is not None
+    assert world.weight in (25, 50)
+
+
+def test_a_forged_fence_is_drift_and_overwritten() -> None:
+    world = progressing(25)
+    assert world.route is not None
+    world.route["metadata"]["annotations"][ROUTE_STEP] = "9999"
+    world.tick()
+    assert world.route["metadata"]["annotations"][ROUTE_STEP] == str(world.status.route_step)

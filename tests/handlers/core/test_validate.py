@@ -1,0 +1,191 @@
+"""What is wrong with a Canary: the field, what it is, and the remedy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.core.observation import Observation, Rules
+from handlers.core.validate import problems, regex_problem
+from schemas.canary import Canary
+from schemas.events import Change, ChangeReason
+from schemas.status import Phase
+from tests.handlers.core.cluster import START
+from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, blue_green, hook, podinfo, stepped, weighted
+
+CHANGE = Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.SPEC)
+
+
+def found(spec: Any, *, phase: Phase = Phase.INITIALIZED, **seen: Any) -> tuple[str, ...]:
+    metadata = {"name": "podinfo", "namespace": "test", "uid": "u", "generation": 1}
+    ours = Canary.from_object({"metadata": metadata, "spec": spec, "status": {"phase": phase.value}})
+    return problems(ours, Observation(now=START, stimulus=CHANGE, **{"target": podinfo(), **seen}))
+
+
+def with_match(**value: str) -> dict[str, Any]:
+    return ab_testing(match=[{"headers": {"user-agent": value}}])
+
+
+def with_metric(**metric: Any) -> dict[str, Any]:
+    return weighted(metrics=[{**SUCCESS_RATE, **metric}])
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        weighted(),
+        stepped(1, 50, 100),
+        ab_testing(),
+        blue_green(),
+        weighted(stepWeight=0) | {"skipAnalysis": True},
+        weighted(interval="500ms"),
+        weighted(interval="1m30s"),
+        weighted(interval=""),
+        with_metric(name="mine", query="up", thresholdRange={"min": 1, "max": 1}),
+        with_metric(name="mine", templateRef={"name": "t"}),
+        weighted(webhooks=[hook("rollout", url="nats://gate.check", timeout="2m")]),
+        with_match(regex=".*Firefox.*"),
+        weighted() | {"provider": "gloo:v1", "service": {"port": 65535}},
+    ],
+)
+def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
+    assert found(spec) == ()
+
+
+@pytest.mark.parametrize(
+    ("spec", "field", "remedy"),
+    [
+        (weighted() | {"service": {}}, "spec.service.port: missing", "give the port of the Service, 1 to 65535"),
+        (weighted() | {"service": {"port": 70000}}, "spec.service.port: 70000", "1 to 65535"),
+        (weighted(interval="1h"), "spec.analysis.interval: '1h'", "write it as 30s, 1m or 90m"),
+        (weighted(interval="0s"), "spec.analysis.interval: '0s'", "write it as 30s, 1m or 90m"),
+        (weighted(interval="soon"), "spec.analysis.interval: 'soon'", "write it as 30s, 1m or 90m"),
+        (weighted(interval="1mx"), "spec.analysis.interval: '1mx'", "write it as 30s, 1m or 90m"),
+        (weighted(stepWeight=0), "spec.analysis: no step is defined", "set stepWeight, stepWeights or iterations"),
+        (weighted(stepWeight=101), "spec.analysis.stepWeight: 101", "use 1 to 100"),
+        (weighted(stepWeight=-5), "spec.analysis.stepWeight: -5", "use 1 to 100"),
+        (stepped(50, 20), "spec.analysis.stepWeights: [50, 20]", "sort them"),
+        (stepped(20, 20), "spec.analysis.stepWeights: [20, 20]", "must rise from step to step"),
+        (stepped(0, 20), "spec.analysis.stepWeights: [0, 20]", "percentages from 1 to 100"),
+        (stepped(20, 120), "spec.analysis.stepWeights: [20, 120]", "percentages from 1 to 100"),
+        (weighted(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
+        (blue_green(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
+        (with_match(regex="(?!curl)"), "spec.analysis.match[0].headers.user-agent.regex: '(?!curl)'", "RE2"),
+        (with_match(), "spec.analysis.match[0].headers.user-agent", "exactly one of exact, prefix, suffix and regex"),
+        (with_match(exact="a", prefix="b"), "spec.analysis.match[0].headers.user-agent", "give exactly one"),
+        (with_metric(name="errors"), "spec.analysis.metrics[0].name: 'errors'", "give it a query or a templateRef"),
+        (with_metric(interval="1h"), "spec.analysis.metrics[0].interval: '1h'", "write it as 30s, 1m or 90m"),
+        (
+            with_metric(thresholdRange={"min": 5, "max": 1}),
+            "spec.analysis.metrics[0].thresholdRange: min 5 is above max 1",
+            "no value can pass",
+        ),
+        (
+            weighted(metrics=[SUCCESS_RATE, SUCCESS_RATE]),
+            "spec.analysis.metrics[1].name: 'request-success-rate'",
+            "give each metric a name of its own",
+        ),
+        (weighted(webhooks=[hook("later")]), "spec.analysis.webhooks[0].type: 'later'", "use rollout, pre-rollout"),
+        (
+            weighted(webhooks=[hook("rollout", url="gate")]),
+            "spec.analysis.webhooks[0].url: 'gate'",
+            "start it with http:// or https://",
+        ),
+        (
+            weighted(webhooks=[hook("rollout", timeout="1h")]),
+            "spec.analysis.webhooks[0].timeout: '1h'",
+            "write it as 30s, 1m or 90m",
+        ),
+        (
+            weighted() | {"targetRef": {"kind": "StatefulSet", "name": "podinfo"}},
+            "spec.targetRef.kind: StatefulSet",
+            "use a Deployment",
+        ),
+        (weighted() | {"service": {"port": "eighty"}}, "spec.service.port", "integer"),
+        ({"service": {"port": 80}}, "spec.targetRef", "required"),
+    ],
+)
+def test_a_bad_field_is_named_with_what_it_is_and_the_remedy(spec: dict[str, Any], field: str, remedy: str) -> None:
+    (problem,) = found(spec)
+    assert problem.startswith(field)
+    assert remedy in problem
+
+
+def test_all_problems_are_told_at_once() -> None:
+    assert len(found(weighted(stepWeight=0, interval="1h", mirror=True) | {"service": {}})) == 4
+
+
+# ---- what it refers to
+
+
+@pytest.mark.parametrize("phase", [Phase.NEW, Phase.INITIALIZING, Phase.INITIALIZED, Phase.WAITING, Phase.FAILED])
+def test_a_missing_target_is_a_problem_while_no_rollout_runs(phase: Phase) -> None:
+    (problem,) = found(weighted(), phase=phase, target=None)
+    assert problem == "spec.targetRef: Deployment podinfo.test not found; create it or mend the name"
+
+
+@pytest.mark.parametrize("phase", [Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING])
+def test_a_target_that_goes_missing_in_a_rollout_ends_it_instead(phase: Phase) -> None:
+    assert found(weighted(), phase=phase, target=None) == ()
+
+
+def test_a_target_without_a_selector_label_names_those_that_would_do() -> None:
+    target = podinfo()
+    target["spec"]["selector"]["matchLabels"] = {"tier": "front"}
+    (problem,) = found(weighted(), target=target)
+    assert problem == (
+        "deployment podinfo.test spec.selector.matchLabels must contain one of [app name app.kubernetes.io/name]; "
+        "add one, or name yours in CANARYBUS_SELECTOR_LABELS"
+    )
+
+
+def test_two_canaries_on_one_target_are_told_to_the_younger() -> None:
+    (problem,) = found(weighted(), older_twin="elder.test")
+    assert problem.startswith("spec.targetRef: podinfo already belongs to the older Canary elder.test")
+
+
+@pytest.mark.parametrize(
+    ("spec", "problem"),
+    [
+        (
+            weighted() | {"upstreamRef": {"name": "up", "namespace": "other"}},
+            "can't access gloo upstream up.other, cross-namespace references are blocked",
+        ),
+        (
+            with_metric(templateRef={"name": "t", "namespace": "other"}),
+            "can't access metric template t.other, cross-namespace references are blocked",
+        ),
+        (
+            weighted(alerts=[{"name": "a", "providerRef": {"name": "p", "namespace": "other"}}]),
+            "can't access alert provider p.other, cross-namespace references are blocked",
+        ),
+    ],
+)
+def test_references_to_other_namespaces_are_refused_only_where_that_is_asked_for(
+    spec: dict[str, Any], problem: str
+) -> None:
+    assert found(spec) == ()
+    assert found(spec, rules=Rules(no_cross_namespace_refs=True)) == (problem,)
+
+
+def test_references_to_the_own_namespace_are_never_refused() -> None:
+    spec = with_metric(templateRef={"name": "t", "namespace": "test"}) | {"upstreamRef": {"name": "up"}}
+    assert found(spec, rules=Rules(no_cross_namespace_refs=True)) == ()
+
+
+@pytest.mark.parametrize("pattern", ["^a.*b$", "(?i)firefox", "", r"\d+"])
+def test_a_regex_that_the_gateway_accepts_is_no_problem(pattern: str) -> None:
+    assert regex_problem(pattern) == ""
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?<!a)b", "a{2000}", "[z-a]", r"\1"])
+def test_a_regex_that_the_gateway_refuses_is_told_in_its_words(pattern: str) -> None:
+    assert regex_problem(pattern)
+
+
+def test_an_unknown_webhook_type_does_not_keep_anybody_from_telling_the_problem() -> None:
+    metadata = {"name": "podinfo", "namespace": "test"}
+    ours = Canary.from_object({"metadata": metadata, "spec": weighted(webhooks=[hook("later"), hook("event")])})
+    assert [item.name for item in ours.spec.analysis.webhooks] == ["later", "event"]
+    assert problems(ours, Observation(now=START, stimulus=CHANGE, target=podinfo()))
