@@ -30,6 +30,7 @@ async def running() -> AsyncIterator[Rollouts]:
         rollouts = Rollouts(sandbox, follower, bus)
         await rollouts.listen()
         await rollouts.application.install()
+        await rollouts.judged_by("canary", interval="1s")
         await rollouts.over(Phase.INITIALIZED)
         yield rollouts
         await bus.close()

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 PATIENCE = 60.0
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_no_process_and_no_file_is_left_after(number: signal.Signals) -> None:
     sandbox = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.sandbox", "up"), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
