@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -108,9 +108,6 @@ class Observation(Wire):
     def since(self, moment: datetime | None) -> float:
         """Seconds from ``moment`` until now; 0 when it never happened."""
         return (self.now - moment).total_seconds() if moment else 0.0
-
-    def later(self, seconds: float) -> datetime:
-        return self.now + timedelta(seconds=seconds)
 
 
 __all__ = ["Answers", "Gateway", "Observation", "Rules", "Stimulus"]

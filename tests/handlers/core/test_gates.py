@@ -180,6 +180,21 @@ def test_a_gate_that_was_closed_before_the_first_step_opens_without_traffic_to_m
     assert world.status.waiting_for == ""
 
 
+def test_before_the_first_step_a_gate_is_not_asked_for_pods_that_are_not_ready() -> None:
+    world = with_hooks("confirm-traffic-increase")
+    world.hooks["confirm-traffic-increase"] = False
+    world.push("podinfo:2")
+    world.tick()
+    world.hooks["confirm-traffic-increase"] = True
+    world.not_ready = {"target"}
+    world.asked.clear()
+    world.tick(2)
+    assert (world.weight, world.asked) == (0, [])
+    world.not_ready = set()
+    world.tick()
+    assert world.weight == 25
+
+
 def test_a_gate_is_asked_only_when_everything_else_passed() -> None:
     world = with_hooks("rollback", "rollout", "confirm-traffic-increase", metrics=[SUCCESS_RATE])
     world.push("podinfo:2")

@@ -101,6 +101,15 @@ def test_pods_that_were_ready_once_have_the_whole_deadline_again() -> None:
     world.until(Phase.SUCCEEDED)
 
 
+@pytest.mark.parametrize("role", ["target", "primary"])
+def test_no_pod_at_all_is_never_ready_whatever_the_threshold_says(role: str) -> None:
+    world = progressing(25, canaryReadyThreshold=0, primaryReadyThreshold=0)
+    world.not_ready = {role}
+    world.tick(3)
+    assert world.weight == 25
+    assert world.condition().message.endswith("no available replicas")
+
+
 def test_a_primary_that_is_not_ready_stops_only_the_advancing() -> None:
     world = progressing(25)
     world.not_ready = {"primary"}

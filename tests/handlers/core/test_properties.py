@@ -137,7 +137,7 @@ def mend_everything(world: Watched) -> None:
         edit(world, what)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(spec=st.sampled_from(SPECS), story=st.lists(events, max_size=40), at_rest=st.booleans())
 def test_every_promise_holds_in_every_story_and_every_story_ends(
     spec: dict[str, Any], story: list[Event], at_rest: bool

@@ -17,6 +17,7 @@ from tests.handlers.core.manifests import weighted
 
 CHANGE = Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.READY)
 RATE, DURATION = "request-success-rate", "request-duration"
+NO_TRAFFIC = "is not receiving traffic: no values found"
 TEMPLATE = {"templateRef": {"name": "t"}}
 
 
@@ -76,8 +77,7 @@ def test_a_failed_check_says_the_value_and_its_limit(
             RATE,
             {},
             {"outcome": "empty", "detail": "no values found"},
-            "Halt advancement no values found for gloo metric request-success-rate probably podinfo.test "
-            "is not receiving traffic: no values found",
+            f"Halt advancement no values found for gloo metric {RATE} probably podinfo.test {NO_TRAFFIC}",
         ),
         (
             "mine",

@@ -1,0 +1,148 @@
+"""What people are told: conditions, alert fields, and who hears of a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from handlers.core.receivers import KUBERNETES, receivers
+from handlers.core.step import obstructed
+from handlers.core.texts import condition_of, describe_routing
+from schemas.analysis import Analysis
+from schemas.canary import Canary
+from schemas.events import Change, ChangeReason
+from schemas.status import CanaryStatus, Notice, Phase, Reason, Returning
+from tests.handlers.core.manifests import ab_testing, blue_green, hook, stepped, weighted
+from tests.handlers.core.world import World
+
+NEW = "New Deployment detected, starting initialization."
+
+
+def canary(spec: dict[str, Any]) -> Canary:
+    return Canary.from_object({"metadata": {"name": "podinfo", "namespace": "test"}, "spec": spec})
+
+
+@pytest.mark.parametrize(
+    ("phase", "value", "message"),
+    [
+        (Phase.NEW, "Unknown", NEW),
+        (Phase.INITIALIZING, "Unknown", NEW),
+        (Phase.INITIALIZED, "True", "Deployment initialization completed."),
+        (Phase.WAITING, "Unknown", "Waiting for approval."),
+        (Phase.WAITING_PROMOTION, "Unknown", "Waiting for approval."),
+        (Phase.PROGRESSING, "Unknown", "New revision detected, progressing canary analysis."),
+        (Phase.PROMOTING, "Unknown", "Canary analysis completed, starting primary rolling update."),
+        (Phase.FINALISING, "Unknown", "Canary analysis completed, routing all traffic to primary."),
+        (Phase.SUCCEEDED, "True", "Canary analysis completed successfully, promotion finished."),
+        (Phase.FAILED, "False", "Canary analysis failed, Deployment scaled to zero."),
+        (Phase.TERMINATING, "Unknown", "Canary deleted, restoring the Deployment."),
+        (Phase.TERMINATED, "Unknown", "Canary deleted, Deployment restored."),
+    ],
+)
+def test_the_condition_promoted_says_the_phase_with_the_peers_words(phase: Phase, value: str, message: str) -> None:
+    made = condition_of(phase, canary(weighted()), CanaryStatus())
+    assert (made.type, made.status, made.message) == ("Promoted", value, message)
+    assert made.reason == (phase.value or "New")
+
+
+@pytest.mark.parametrize("reason", [Reason.PROMOTION_FAILED, Reason.COMMAND_ACCEPTED])
+def test_a_failed_promotion_is_not_called_a_failed_analysis(reason: Reason) -> None:
+    status = CanaryStatus(returning=Returning(reason=reason))
+    failed = condition_of(Phase.FAILED, canary(weighted()), status).message.startswith("Promotion failed")
+    assert failed is (reason is Reason.PROMOTION_FAILED)
+
+
+@pytest.mark.parametrize(
+    ("analysis", "text"),
+    [
+        (ab_testing(), "A/B Testing"),
+        (blue_green(), "Blue/Green"),
+        (weighted(), "Weight step: 25 max: 50"),
+        (weighted(maxWeight=0), "Weight step: 25 max: 0"),
+        (stepped(5, 20), "Weight steps: 5,20 max: 0"),
+        ({"analysis": {}}, ""),
+    ],
+)
+def test_the_alert_field_traffic_routing_has_the_peers_form(analysis: dict[str, Any], text: str) -> None:
+    assert describe_routing(Analysis.model_validate(analysis["analysis"])) == text
+
+
+def test_last_transition_time_moves_with_the_phase_only() -> None:
+    world = World().until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    began = world.status.last_transition_time
+    world.tick(2)
+    assert world.weight == 50
+    assert world.status.last_transition_time == began
+    world.tick()
+    assert world.status.last_transition_time == world.now.replace(microsecond=0) != began
+
+
+def test_a_conditions_transition_time_moves_with_its_status_only() -> None:
+    world = World().until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    began = world.condition("Promoted").last_transition_time
+    world.until(Phase.PROMOTING)
+    promoted = world.condition("Promoted")
+    assert promoted.last_transition_time == began, "Unknown it was, Unknown it is"
+    assert promoted.last_update_time == world.now.replace(microsecond=0)
+
+
+# ---- who hears of it
+
+
+def told(reason: Reason) -> tuple[Notice, ...]:
+    return (Notice(reason=reason, message="m"),)
+
+
+def hearing(*kinds: str) -> Canary:
+    return canary(weighted(webhooks=[hook(kind, name=f"the {kind}!") for kind in kinds]))
+
+
+def test_whatever_is_told_goes_to_kubernetes_and_to_event_hooks() -> None:
+    ours = hearing("event", "post-rollout", "rollout")
+    assert receivers(ours, Phase.PROGRESSING, told(Reason.STEP_TAKEN)) == (KUBERNETES, "hook-the-event-")
+    assert receivers(ours, Phase.PROGRESSING, ()) == ()
+
+
+@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED])
+@pytest.mark.parametrize("reason", [Reason.PROMOTED, Reason.ROLLED_BACK, Reason.REVERTED])
+def test_post_rollout_hooks_hear_of_the_end(phase: Phase, reason: Reason) -> None:
+    assert "hook-the-post-rollout-" in receivers(hearing("post-rollout"), phase, told(reason))
+
+
+@pytest.mark.parametrize(("phase", "reason"), [(Phase.FAILED, Reason.DRIFT), (Phase.PROMOTING, Reason.ROLLED_BACK)])
+def test_post_rollout_hooks_hear_of_nothing_else(phase: Phase, reason: Reason) -> None:
+    assert receivers(hearing("post-rollout"), phase, told(reason)) == (KUBERNETES,)
+
+
+def test_a_rollout_is_told_to_its_post_rollout_hooks_once() -> None:
+    for command in ("", "abort"):
+        world = World(weighted(webhooks=[hook("post-rollout")])).until(Phase.INITIALIZED)
+        world.push("podinfo:2")
+        world.tick(2)
+        if command:
+            world.command(command)
+        world.tick(8)
+        ours = canary(world.item["spec"])
+        heard = [receivers(ours, item.status.phase, item.notices) for item in world.decisions]
+        assert sum("hook-post-rollout" in names for names in heard) == 1
+
+
+def test_an_unknown_webhook_type_does_not_keep_the_others_from_hearing() -> None:
+    assert receivers(hearing("later", "event"), Phase.NEW, told(Reason.INVALID)) == (KUBERNETES, "hook-the-event-")
+
+
+def test_what_the_api_server_refuses_is_told_once_in_its_words() -> None:
+    world = World().until(Phase.INITIALIZED)
+    world.tick()
+    for changed in (True, False):
+        canary_, seen = world.look(Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.RESYNC))
+        decision = obstructed(canary_, seen, "quota exceeded")
+        assert decision.changed is changed
+        world.item["status"] = decision.status.to_wire()
+    assert world.condition().message == "Canary podinfo.test cannot be carried out: quota exceeded"
+    world.item["status"] = world.status.to_wire()
+    world.tick()
+    assert world.condition().status == "True", "what can be carried out again is said so"
