@@ -69,7 +69,7 @@ def _promote(draft: Draft) -> Draft | str:
     if moved_on and phase in (Phase.WAITING, *_ANALYSING):
         return "the target has moved on to another revision that is not looked at yet; ask again for that one"
     if phase is Phase.WAITING:
-        return idle.start(draft, skip=True)
+        return idle.start(draft.set(paused=None), skip=True)
     if phase in _ANALYSING:
         skipped = draft.set(skip_to="promotion", paused=None)
         return progressing.progressing(skipped)

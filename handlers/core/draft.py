@@ -125,14 +125,18 @@ class Draft:
         alert: str = "",
         severity: Severity | None = None,
         quiet: bool = False,
+        alarmed: bool = True,
     ) -> Draft:
-        """Nothing advances, and people can see why. Told once, and again only when the sentence changes."""
+        """Nothing advances, and people can see why. Told once, and again only when the sentence changes.
+
+        ``alarmed``: whether the same reason, if it is there already, has alerted anybody.
+        """
         before = self._ready()
         same = before is not None and before.reason == reason.value and before.message == message
         held = self.set(waiting_for=waiting_for).because(reason, message)._set_ready("False", reason.value, message)
         if same or quiet:
             return held
-        again = before is not None and before.reason == reason.value
+        again = alarmed and before is not None and before.reason == reason.value
         # a new sentence of the same kind is an event, no second alert
         return held.tell(reason, message, warn=True, alert=alert, severity=None if again else severity)
 

@@ -125,6 +125,9 @@ def _stuck(draft: Draft) -> Draft | None:
 def _skip(draft: Draft) -> Draft:
     """No analysis: once the canary is ready, the revision goes to production."""
     found = canary_readiness(draft.canary, draft.seen)
+    if draft.status.paused:
+        text = f"Halt {draft.place} advancement {idle.paused_by(draft.status)}"
+        return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
     if not found.ready:
         text = f"canary {draft.canary.spec.target_ref.kind.lower()} {draft.target_place} not ready: {found.message}"
         return draft.hold(Reason.NOT_READY, text, waiting_for="target")
@@ -210,8 +213,10 @@ def _count_failure(draft: Draft, reason: Reason, text: str) -> Draft:
 def _undecided(draft: Draft, halting: CheckResult) -> Draft:
     """Neither passed nor failed: held. Who cannot be reached holds without limit; what has no data, see below."""
     if lost := next((check for check in draft.checks if check.unreachable), None):
-        held = draft.set(no_data_since=None)
-        return held.hold(Reason.NO_DATA, lost.message, waiting_for="data", alert=lost.message, severity="warn")
+        # who was only without data so far has alerted nobody
+        alarmed = draft.status.waiting_for == "data" and draft.status.no_data_since is None
+        held, text = draft.set(no_data_since=None), lost.message
+        return held.hold(Reason.NO_DATA, text, waiting_for="data", alert=text, severity="warn", alarmed=alarmed)
     if any(check.verdict == "insufficient" and check.value is None for check in draft.checks):
         return _without_data(draft, halting)
     if halting.verdict == "fail":

@@ -108,3 +108,12 @@ def test_old_errors_are_not_held_against_the_new_revision() -> None:
     assert all(severity == "info" for severity, _ in world.alerts), "nobody is alarmed by a window"
     world.tick()
     assert world.status.failed_checks == 1, "from here on they are its own"
+
+
+def test_a_provider_that_goes_away_alerts_although_there_was_no_data_before() -> None:
+    world = progressing(25)
+    world.answer("request-success-rate", outcome="empty")
+    world.tick(2)
+    world.answer("request-success-rate", outcome="unreachable", detail="connection refused")
+    world.tick(3)
+    assert world.alerts.count(("warn", "Prometheus query failed: connection refused")) == 1

@@ -12,6 +12,7 @@ import pytest
 
 from handlers.core.plan import plan
 from schemas.events import ChangeReason, Tick
+from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
@@ -40,6 +41,15 @@ def test_weight_does_not_rise_on_a_target_with_an_older_fence_though_metrics_pas
     fence(world.target, TARGET_STEP, world.status.target_step - 1)
     world.tick(project=False)
     assert world.status.canary_weight == 25
+
+
+@pytest.mark.parametrize("step", [0, 9999])
+def test_an_accepted_verdict_on_routes_with_another_fence_is_not_believed(step: int) -> None:
+    world = progressing(25)
+    fence(world.route, ROUTE_STEP, step)
+    world.tick(project=False)
+    assert world.status.canary_weight == 25
+    assert world.condition().message == "RouteTable podinfo.test: the routes are not written yet"
 
 
 def test_a_primary_with_an_older_fence_is_not_ready_whatever_its_pods_say() -> None:

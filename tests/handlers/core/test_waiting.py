@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.status import Paused, Phase
 from tests.handlers.core.cluster import START
-from tests.handlers.core.manifests import SUCCESS_RATE
+from tests.handlers.core.manifests import SUCCESS_RATE, weighted
 from tests.handlers.core.rollouts import with_hooks
 from tests.handlers.core.world import World
 
@@ -102,3 +102,26 @@ def test_a_paused_idle_canary_says_that_a_new_revision_waits() -> None:
     assert world.told[-1] == "New revision of podinfo.test waits: paused by ann since 2026-01-01T00:00:00Z"
     world.push("podinfo:1")
     assert world.condition().status == "True", "nothing waits any more"
+
+
+def test_a_pause_holds_a_rollout_that_skips_its_analysis() -> None:
+    world = World(weighted() | {"skipAnalysis": True}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.given(paused=Paused(by="ann"))
+    world.tick(3)
+    assert (world.phase, world.primary_image) == (Phase.PROGRESSING, "podinfo:1")
+    world.given(paused=None)
+    world.until(Phase.SUCCEEDED)
+
+
+def test_promote_clears_a_pause() -> None:
+    for kinds in ((), ("confirm-rollout",)):
+        world = with_hooks(*kinds)
+        world.hooks["confirm-rollout"] = False
+        world.push("podinfo:2")
+        world.tick()
+        world.given(paused=Paused(by="ann"))
+        world.command("promote")
+        assert world.status.paused is None
+        world.until(Phase.SUCCEEDED)
+        assert world.primary_image == "podinfo:2"
