@@ -12,7 +12,7 @@ from deploy.sandbox.binaries import CHECKOUT
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
 from schemas import resources
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION, Resource
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Resource
 
 MANIFESTS = Path(__file__).parent / "manifests"
 DEFINITIONS = (*sorted((CHECKOUT / "deploy" / "crds").glob("*.yaml")), MANIFESTS / "gloo-crds.yaml")
@@ -20,6 +20,8 @@ TUTORIAL = ("namespace", "loadtester", "podinfo", "virtualservice", "metrictempl
 """Manifests of the tutorial's application in the order of the tutorial."""
 _KINDS = {(found.api_version, found.kind): found for found in vars(resources).values() if isinstance(found, Resource)}
 _PATIENCE = 10.0
+_FAREWELL = 40.0
+"""Seconds; pods may take thirty to go."""
 MANAGER = "kubectl"
 
 
@@ -36,6 +38,16 @@ async def apply(kube: Kube, objects: list[Object]) -> None:
     """In their order. Raises KeyError for a kind that this project does not know."""
     for item in objects:
         await kube.apply(_KINDS[item["apiVersion"], item["kind"]], item, manager=MANAGER)
+
+
+async def remove(kube: Kube) -> None:
+    """The tutorial's namespace with all that is in it. Raises :class:`TimeoutError` when it does not go away."""
+    await kube.delete(NAMESPACE, "", "test")
+    deadline = time.monotonic() + _FAREWELL
+    while await kube.find(NAMESPACE, "", "test"):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the namespace test is still there")
+        await asyncio.sleep(0.2)
 
 
 async def define(kube: Kube) -> None:

@@ -115,6 +115,8 @@ class Sandbox:
         await self._all(first)
         self.kube = Kube(await find_access(str(self.kubeconfig)), user_agent="canarybus-sandbox")
         self._stack.push_async_callback(self.kube.close)
+        if not self.embedded:
+            self._stack.push_async_callback(installation.remove, self.kube)
         await installation.define(self.kube)
         await self._all([self._gateway(), self._servicenet(), self._kubelet(), self._watcher(), self._handlers()])
 

@@ -18,7 +18,8 @@ PATIENCE = 60.0
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-async def test_no_process_and_no_file_is_left_after(number: signal.Signals) -> None:
+async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CANARYBUS_TEST_CLUSTER", raising=False)  # a killed sandbox cannot clean up somebody's cluster
     sandbox = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.sandbox", "up"), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
     )
