@@ -34,6 +34,11 @@ _FRUGAL = {"GOGC": "25", "GOMEMLIMIT": "30MiB"}
 """Go programs collect their garbage often rather than grow."""
 
 
+def embedded() -> bool:
+    """False when the environment names a control plane that may be written to."""
+    return os.environ.get("CANARYBUS_TEST_CLUSTER") != "1" or not os.environ.get("KUBECONFIG")
+
+
 @dataclass(frozen=True)
 class Pace:
     """How slow the world is, in seconds. A real Gloo takes ``batch=1, verdict=(0.5, 1.5)``."""
@@ -55,7 +60,7 @@ class Sandbox:
         self._died: asyncio.Future[None]
         self._watching: set[asyncio.Task[None]] = set()
         self._ports = {name: free_port() for name in _PORTS}
-        self.embedded = os.environ.get("CANARYBUS_TEST_CLUSTER") != "1" or not os.environ.get("KUBECONFIG")
+        self.embedded = embedded()
 
     @property
     def nats_url(self) -> str:
@@ -96,7 +101,7 @@ class Sandbox:
         await self._start(self._parts[name])
 
     async def restart(self, name: str) -> None:
-        """What the part keeps on disk or in the cluster stays: everything but the embedded API's objects."""
+        """An orderly one: whatever the part keeps on disk is there again."""
         await self.stop(name)
         await self.start(name)
 
@@ -198,16 +203,8 @@ class Sandbox:
 
     def _kubernetes(self) -> Part:
         port = str(self._ports["kubernetes"])
-        command: Command = (
-            *_PYTHON,
-            "deploy.sandbox.kube",
-            "--port",
-            port,
-            "--kubeconfig",
-            self.kubeconfig,
-            "--pods",
-            "process",
-        )
+        command: Command = (*_PYTHON, "deploy.sandbox.kube", "--port", port, "--kubeconfig", self.kubeconfig)
+        command += ("--pods", "process", "--state", self.state / "objects.json")
         what = f"API: embedded Kubernetes, http://127.0.0.1:{port}"
         return self._part("kubernetes", what, command, prints("serving on"))
 
