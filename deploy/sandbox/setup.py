@@ -5,6 +5,7 @@ Needs only Python's standard library, pip and apt; without root the Debian packa
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -40,17 +41,16 @@ def _say(text: str) -> None:
 
 def _make_environment() -> None:
     _say(f"virtual environment with Python {sys.version_info.major}.{sys.version_info.minor}")
-    venv.create(ENVIRONMENT, with_pip=True, clear=not (ENVIRONMENT / "bin" / "python").exists())
-    count = sum(line[:1].isalnum() for line in (ROOT / "requirements.lock").read_text().splitlines())
-    _say(f"installing {count} locked packages (about half a minute)")
-    pip: list[str | Path] = [
-        ENVIRONMENT / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "-q",
-        "--disable-pip-version-check",
-    ]
+    python = ENVIRONMENT / "bin" / "python"
+    venv.create(ENVIRONMENT, with_pip=True, clear=not python.exists())
+    lock = (ROOT / "requirements.lock").read_text()
+    _say(f"installing {len(re.findall(r'^[a-zA-Z0-9]', lock, re.MULTILINE))} locked packages (about half a minute)")
+    pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as newer:
+        # the pip that comes with older Pythons takes a minute to look through the index, a newer one seconds
+        newer.writelines(re.findall(r"^(?:pip|setuptools)==(?:.*\\\n)*.*\n", lock, re.MULTILINE))
+        newer.flush()
+        _run(*pip, "--no-deps", "--require-hashes", "-r", newer.name)
     _run(*pip, "--no-deps", "--require-hashes", "-r", ROOT / "requirements.lock")
     _run(*pip, "--no-deps", "--no-build-isolation", "-e", ROOT)
 
