@@ -6,7 +6,7 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any
 
 from deploy.sandbox.binaries import ProgramMissingError
@@ -50,14 +50,23 @@ async def _until_told(work: Coroutine[Any, Any, int]) -> int:
         return _ENDED
 
 
+def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
+    """What is in the group and in the groups in it: parts start together."""
+    for found in group.exceptions:
+        if isinstance(found, BaseExceptionGroup):
+            yield from _single(found)
+        else:
+            yield found
+
+
 def main() -> int:
     options = _options()
-    problems: tuple[Exception, ...] = ()
+    problems: list[BaseException] = []
     code = 1
     try:
         code = asyncio.run(_until_told(_work(options)))
     except* (PartError, ProgramMissingError, NeverSeenError, AdapterError) as group:
-        problems = group.exceptions
+        problems = list(_single(group))
     for problem in problems:
         print(f"sandbox: {problem}", file=sys.stderr)
     return code

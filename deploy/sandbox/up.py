@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 from contextlib import AsyncExitStack
 
 from deploy.sandbox import binaries
@@ -38,21 +39,21 @@ async def up(rate: float = 0) -> int:
 
 def guide(sandbox: Sandbox) -> str:
     """What to type next, to be pasted as it is."""
-    kubectl = binaries.look_for("kubectl") or "kubectl"
-    kubectl = "kubectl" if shutil.which("kubectl") else kubectl
+    kubectl = "kubectl" if shutil.which("kubectl") else binaries.look_for("kubectl") or "kubectl"
+    nats = "nats" if shutil.which("nats") else f"{sys.executable} -m deploy.sandbox.bus"
     return "\n".join(
         [
             f"  export KUBECONFIG={sandbox.kubeconfig}",
-            f"  export NATS_URL={sandbox.nats_url} CANARYBUS_NATS_URL={sandbox.nats_url}",
+            f"  export NATS_URL={sandbox.nats_url}",
             f"  curl -H 'Host: {HOST}' {sandbox.gateway_url}",
             f"  # Prometheus: {sandbox.prometheus_url}",
             "",
             "  # a rollout, watched",
             f"  {kubectl} -n test set image deployment/podinfo podinfod=stefanprodan/podinfo:6.0.1",
             f"  {kubectl} get canaries -A -w",
-            "  # everything that happens, on the bus (nats is the NATS command line program)",
-            "  nats sub 'canary.>'",
+            "  # everything that happens, on the bus",
+            f"  {nats} sub 'canary.>'",
             "  # the end of a rollout",
-            "  nats pub canary.command.abort.test.podinfo '{}'",
+            f"  {nats} pub canary.command.abort.test.podinfo '{{}}'",
         ]
     )
