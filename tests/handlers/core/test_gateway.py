@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from schemas.events import Tick
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
 from tests.handlers.core.rollouts import DEADLINE, progressing
@@ -53,6 +56,19 @@ def test_a_foreign_edit_of_the_routes_is_repaired_with_the_weight_kept_and_judge
     world.tick()
     assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
     assert world.asked == [], "what was measured was another weight"
+    world.tick()
+    assert world.weight == 50
+
+
+def test_a_repaired_weight_is_not_judged_at_a_slot_that_began_before_it_was_in_force_again() -> None:
+    world = progressing(25)
+    world.wait(10)
+    world.destinations()[1]["weight"] = 99
+    world.change()
+    world.asked.clear()
+    world.wait(5)
+    world.wake(Tick(namespace="test", name="podinfo", uid="u", slot=world.now - timedelta(seconds=4), interval=10))
+    assert (world.weight, world.asked) == (25, [])
     world.tick()
     assert world.weight == 50
 
