@@ -73,6 +73,18 @@ def test_a_repaired_weight_is_not_judged_at_a_slot_that_began_before_it_was_in_f
     assert world.weight == 50
 
 
+@pytest.mark.parametrize("verdict", ["Pending", "Warning", "Rejected"])
+def test_not_even_the_first_step_is_taken_on_routes_that_are_not_in_force(verdict: str) -> None:
+    world = progressing(0)
+    world.says(verdict)
+    world.tick(3)
+    assert (world.phase, world.weight) == (Phase.PROGRESSING, 0)
+    assert world.condition().reason == "GatewayBehind"
+    world.says("Accepted")
+    world.tick()
+    assert world.weight == 25
+
+
 def test_deleted_routes_are_made_again() -> None:
     world = progressing(25)
     world.route = None
