@@ -62,7 +62,8 @@ def test_a_foreign_edit_of_the_routes_is_repaired_with_the_weight_kept_and_judge
 
 def test_a_repaired_weight_is_not_judged_at_a_slot_that_began_before_it_was_in_force_again() -> None:
     world = progressing(25)
-    world.wait(10)
+    world.change()
+    world.wait(9)
     world.destinations()[1]["weight"] = 99
     world.change()
     world.asked.clear()
