@@ -8,11 +8,13 @@ import logging
 from handlers import snapshots
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
+from handlers.core.observation import Observation
 from handlers.observe import Observer, Sight
 from handlers.routing import Router
 from handlers.workloads import Workloads
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason, Stimulus
+from schemas.gloo import Verdict
 from schemas.settings import Settings
 from schemas.status import Phase
 
@@ -36,8 +38,8 @@ class Projector:
 
         Raises :class:`TransientError` when objects keep moving, and what the API server refuses for good.
         """
-        everything = _everything(sight.canary, canary, stimulus)
         seen = sight.seen
+        everything = _everything(sight.canary, canary, stimulus) or _refused(seen)
         for attempt in range(_TRIES):
             if _hands_off(canary):
                 return
@@ -66,6 +68,11 @@ def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
     asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
     edited = before.status.observed_generation != after.metadata.generation
     return asked or edited or before.status.phase is Phase.NEW
+
+
+def _refused(seen: Observation) -> bool:
+    """A gateway that does not follow may miss an upstream, and says so for as long as nobody makes it again."""
+    return seen.report is not None and seen.report.verdict in (Verdict.WARNING, Verdict.REJECTED)
 
 
 def _hands_off(canary: Canary) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired
 from handlers.core.gate import primary_readiness
@@ -86,12 +86,17 @@ class Router:
             await self._kube.patch(resource, namespace, name, patch)
 
     async def _create(self, canary: Canary) -> None:
-        """Creating has no guard: made with 100/0 and the current fence; the weight is patched at the next look."""
+        """Creating has no guard: made with 100/0 and the current fence; the weight is patched after another look.
+
+        Raises Conflict when there is a weight to patch (design section 9, rule 8).
+        """
         harmless = canary.status.model_copy(update={"canary_weight": 0})
         try:
             await self._kube.create(ROUTE_TABLE, desired.route_table(canary, harmless))
         except AlreadyExists:
             return
+        if canary.status.canary_weight:
+            raise Conflict(f"RouteTable {canary.service} is made, its weight is still to be set")
 
     async def _patch(self, canary: Canary, seen: Observation) -> None:
         route, status = seen.route, canary.status

@@ -15,13 +15,14 @@ from schemas.gloo import Verdict, read_report
 from schemas.resources import DAEMON_SET, DEPLOYMENT, SERVICE
 from schemas.revision import digest, is_our_hash, revision_hash
 from schemas.status import Phase
-from schemas.workload import Workload
+from schemas.workload import TARGET_STEP, Workload
 from watcher.index import Key, Role, config_key
 from watcher.watched import Watched
 
 Object = Mapping[str, Any]
 _MARK = "canarybus.dev/"
 _WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
+_TARGET_RUNS = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING})
 _COMPLETE = frozenset({Verdict.ACCEPTED, Verdict.WARNING, Verdict.REJECTED})
 
 
@@ -110,6 +111,16 @@ def missing_cause(canary: Watched, last: Meta | None) -> Cause | None:
     return Cause(ChangeReason.REVISION, str(canary.target), version, f"gone.{canary.phase.value}")
 
 
+def parked_cause(canary: Watched, target: Meta, found: Object) -> Cause | None:
+    """Somebody scaled the target to zero in mid-rollout: the fence says that we had scaled it up."""
+    workload = Workload(found)
+    scaled_up = 0 < canary.projection[1] == workload.fence(TARGET_STEP)
+    if canary.compared is None or canary.phase not in _TARGET_RUNS or workload.replicas or not scaled_up:
+        return None
+    version = f"{target.stamp}.{canary.step}.parked"
+    return Cause(ChangeReason.REVISION, str(canary.target), version, version)
+
+
 def config_cause(canary: Watched, key: Key, found: Meta | None, *, moved: bool) -> Cause | None:
     """A tracked ConfigMap or Secret is not the version that the status names; ``moved``: it was seen to change."""
     if canary.compared is None:
@@ -127,7 +138,17 @@ def ready_cause(canary: Watched, key: Key, found: Object, now: datetime) -> Caus
     if not _worth_waking(canary, canary.objects[key], key, found, now):
         return None
     version = str(found["metadata"]["resourceVersion"])
-    return Cause(ChangeReason.READY, str(key), version, version)
+    # routes that are in force already are news to a Canary that begins to wait for them
+    basis = f"{version}.{canary.phase.value}.{canary.projection}"
+    return Cause(ChangeReason.READY, str(key), f"{version}.{canary.step}", basis)
+
+
+def ready_again_cause(canary: Watched, other: Key, before: Meta | None) -> Cause | None:
+    """Another Canary on the same target is gone: an Invalid one may have stood back for it."""
+    if not canary.invalid or before is None:
+        return None
+    version = f"{before.resource_version}.gone"
+    return Cause(ChangeReason.READY, str(other), version, version)
 
 
 def _worth_waking(canary: Watched, role: Role, key: Key, found: Object, now: datetime) -> bool:

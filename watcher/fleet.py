@@ -70,8 +70,7 @@ class Fleet:
         else:
             self.known[moved.key] = moved.after
         for uid in self._index.canaries(moved.key):
-            self.records[uid].moved.setdefault(moved.key, moved.before)
-            self.enqueue(uid)
+            self._touch(uid, moved)
 
     def listed(self, kind: str) -> None:
         self.kinds.add(kind)
@@ -106,7 +105,7 @@ class Fleet:
         canary = _read(moved)
         if canary is None or not canary.belongs_to(self._settings.provider):
             for meta in (moved.before, moved.after):
-                self._drop(meta.uid if meta else "")
+                self._drop(meta.uid if meta else "", moved)
             return
         watched = Watched.of(
             canary, min_interval=self._settings.min_interval, config_tracking=self._settings.config_tracking
@@ -134,11 +133,22 @@ class Fleet:
             self.resyncs.rest(canary.uid)
         self.scheduled.set()
 
-    def _drop(self, uid: str) -> None:
-        if self.records.pop(uid, None) is not None:
-            self._index.drop(uid)
-            self.ticks.drop(uid)
-            self.resyncs.drop(uid)
+    def _touch(self, uid: str, moved: Moved) -> None:
+        record = self.records[uid]
+        if moved.after is None or moved.key not in record.moved:  # that it went must not be lost behind what came first
+            record.moved[moved.key] = moved.before
+        self.enqueue(uid)
+
+    def _drop(self, uid: str, moved: Moved) -> None:
+        """Another Canary on the same target may have stood back for this one."""
+        record = self.records.pop(uid, None)
+        if record is None:
+            return
+        self._index.drop(uid)
+        self.ticks.drop(uid)
+        self.resyncs.drop(uid)
+        for other in self._index.canaries(record.watched.target):
+            self._touch(other, Moved(moved.key, moved.before, None))
 
 
 def _read(moved: Moved) -> Canary | None:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.adapters.kube import Kube
-from schemas.resources import ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM, Resource
+from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM, Resource
 from schemas.revision import digest
 from watcher.compare import (
     Baseline,
@@ -19,6 +19,8 @@ from watcher.compare import (
     drift_cause,
     fingerprint,
     missing_cause,
+    parked_cause,
+    ready_again_cause,
     ready_cause,
     revision_cause,
     revision_of,
@@ -89,6 +91,8 @@ class Look:
                 return None
             meta = Meta.of(item)
             self._revision = self._made_of(meta), revision_of(item, canary.target.kind, canary.configs)
+            if parked := parked_cause(canary, meta, item):
+                return parked
         if self._revision is None:
             return None
         return revision_cause(canary, meta, self._revision[1], before=before[1] if before else None)
@@ -103,11 +107,22 @@ class Look:
         return config_cause(self._canary, key, self._fleet.known.get(key), moved=moved)
 
     async def _object(self, key: Key, before: Meta | None) -> Cause | None:
-        if key == self._canary.awaited:
+        canary = self._canary
+        if key.kind == CANARY.kind:
+            return ready_again_cause(canary, key, before)
+        projected = canary.objects.get(key) in PROJECTED
+        if projected and before is not None and key not in self._fleet.known:
+            return self._lost(key, before)
+        if key == canary.awaited:
             return await self._awaited(key)
-        if self._canary.objects.get(key) in PROJECTED:
-            return await self._projected(key, before)
-        return None
+        return await self._projected(key, before) if projected else None
+
+    def _lost(self, key: Key, before: Meta) -> Cause | None:
+        """We delete nothing that we made, so it was somebody else, in whatever phase: users may be cut off."""
+        self._baselines[key] = None
+        if self._canary.suspended or self._canary.deleting:
+            return None
+        return drift_cause(key, f"{before.resource_version}.gone")
 
     async def _awaited(self, key: Key) -> Cause | None:
         if self._too_soon(key) or (item := await self._read(key)) is None:
@@ -122,9 +137,6 @@ class Look:
         if not self._canary.at_rest or before is None:  # our own doing, or the first that we hear of it
             self._baselines[key] = None
             return None
-        if after is None:
-            self._baselines[key] = None
-            return drift_cause(key, f"{before.resource_version}.gone")
         if self._too_soon(key) or (item := await self._read(key)) is None:
             return None
         foreign, self._baselines[key] = drift(self._record.baselines.get(key), fingerprint(item, key.kind))

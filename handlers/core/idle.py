@@ -118,7 +118,8 @@ def start(draft: Draft, *, skip: bool = False) -> Draft:
     return (
         begun.weigh(0)
         .rescale_target()
-        .go_on()
+        # without an analysis no slot is waited for: only for pods
+        .go_on("target" if skip or draft.canary.spec.skip_analysis else "")
         .tell(
             Reason.NEW_REVISION,
             f"New revision detected! Scaling up {draft.target_place}",

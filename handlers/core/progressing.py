@@ -85,7 +85,7 @@ def restart(draft: Draft) -> Draft:
         skip_to="",
         approved=None,
     )
-    return again.weigh(0).go_on()
+    return again.weigh(0).go_on("target" if draft.canary.spec.skip_analysis else "")
 
 
 def _asked_to_roll_back(draft: Draft) -> Draft | None:

@@ -237,9 +237,8 @@ async def test_a_deleted_route_table_comes_back_with_its_weight(house: House) ->
     await house.tick()
     assert await house.weight() == 25
     await house.admin.delete(ROUTE_TABLE, NAMESPACE, "podinfo")
-    await house.tick()
-    await house.tick()
-    assert await house.weight() == 25, "made with 100/0 first, the weight patched at the next look"
+    await house.change(ChangeReason.DRIFT)
+    assert await house.weight() == 25
 
 
 async def test_what_a_user_added_to_the_routes_survives_every_weight(house: House) -> None:

@@ -145,12 +145,18 @@ async def test_a_missing_route_table_is_made_harmless_first(house: House) -> Non
     await house.admin.delete(ROUTE_TABLE, NAMESPACE, "podinfo")
     house.now += timedelta(seconds=1)
     house.kube.reset()
+    met: list[int] = []
+
+    async def notice(method: str, path: str) -> None:
+        if method == "PATCH" and "routetables" in path:
+            met.append(await house.weight())
+
+    house.kube.before = notice
     await house.change()
-    assert any(call.startswith("POST") and "routetables" in call for call in house.kube.made)
-    assert await house.weight() == 0
-    assert (await house.status()).canary_weight == 25
-    await house.change()
-    assert await house.weight() == 25
+    made = [call.split("/")[0].strip() for call in house.kube.made if "routetables" in call or "canaries" in call]
+    assert met == [0]
+    assert made[made.index("POST") :] == ["POST", "GET", "GET", "PATCH"], "the Canary is read again before the weight"
+    assert await house.weight() == (await house.status()).canary_weight == 25
 
 
 async def test_a_conflict_while_projecting_looks_again_and_never_acks_unfinished_work(house: House) -> None:

