@@ -192,7 +192,11 @@ class Sandbox:
     def _prometheus(self) -> Part:
         config = self.state / "prometheus.yml"
         admin = f"127.0.0.1:{self._ports['admin']}"
-        metrics.write_config(config, envoy_admin=admin, targets=self.state / "kubelet" / TARGETS)
+        targets = self.state / "kubelet" / TARGETS
+        # there from the start: a directory that comes later is noticed at Prometheus' next refresh only, 30 s on
+        targets.parent.mkdir(exist_ok=True)
+        metrics.write_targets(targets, [])
+        metrics.write_config(config, envoy_admin=admin, targets=targets)
         command: Command = (
             find("prometheus"),
             *metrics.arguments(config, self.state / "tsdb", self._ports["prometheus"]),
