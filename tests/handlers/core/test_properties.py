@@ -137,8 +137,8 @@ def mend_everything(world: Watched) -> None:
         edit(world, what)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(spec=st.sampled_from(SPECS), story=st.lists(events, max_size=40), at_rest=st.booleans())
+@settings(max_examples=70, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(spec=st.sampled_from(SPECS), story=st.lists(events, min_size=20, max_size=50), at_rest=st.booleans())
 def test_every_promise_holds_in_every_story_and_every_story_ends(
     spec: dict[str, Any], story: list[Event], at_rest: bool
 ) -> None:
