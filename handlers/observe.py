@@ -24,7 +24,9 @@ Clock = Callable[[], datetime]
 
 
 def wall_clock() -> datetime:
-    return datetime.now(UTC)
+    """In whole milliseconds, as a status keeps them: what is replayed from a result is the same to the digit."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
 
 
 class Names(NamedTuple):
