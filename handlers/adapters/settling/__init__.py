@@ -6,7 +6,7 @@ it was cancelled, or we stop      nak: another process has it at once
 :class:`Undecodable`              dead letter, then term: nobody can ever read it
 :class:`PermanentError`           dead letter, then term
 :class:`TransientError`           nak, tried again after the delay that it names, else 1, 2, 4 ... 60 s
-                                  (a tick: ack, the next slot tries again)
+                                  (of a tick both: ack, the next slot tries again)
 anything else is our own fault    logged with its stack, nak with the same delays, dead letter at the tenth time
 ================================  =========================================================================
 

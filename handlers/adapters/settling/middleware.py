@@ -180,6 +180,6 @@ def _report(error: BaseException, msg: Msg, outcome: Outcome) -> None:
     if isinstance(error, TransientError):
         log.info("message not done yet", extra=fields)
     elif isinstance(error, PermanentError):
-        log.error("message is dead", extra=fields)
+        log.error("message is dead" if outcome.dead_letter else "message was in vain", extra=fields)
     elif isinstance(error, Exception):
         log.error("message failed by a fault of ours", extra=fields, exc_info=error)

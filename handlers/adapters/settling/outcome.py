@@ -9,7 +9,7 @@ from typing import Literal
 
 from nats.aio.msg import Msg
 
-from handlers.adapters.errors import PermanentError, TransientError
+from handlers.adapters.errors import AdapterError, PermanentError, TransientError, Undecodable
 from schemas.events import DeadLetter
 
 _LONGEST_DELAY = 60.0
@@ -35,10 +35,13 @@ def outcome_of(error: BaseException | None, *, kind: str, deliveries: int) -> Ou
     match error:
         case None:
             return Outcome("ack")
+        case Undecodable():
+            return Outcome("term", dead_letter=True)
+        case AdapterError() if kind == "tick":
+            # the next slot meets the same: a letter for each would say nothing new
+            return Outcome("ack")
         case PermanentError():
             return Outcome("term", dead_letter=True)
-        case TransientError() if kind == "tick":
-            return Outcome("ack")
         case TransientError(delay=float() | int() as delay):
             return Outcome("nak", float(delay))
         case TransientError():

@@ -173,7 +173,9 @@ def test_the_table_of_outcomes() -> None:
 
     assert of(None) == Outcome("ack")
     assert of(Undecodable("x")) == Outcome("term", dead_letter=True)
-    assert of(Invalid("x"), "tick") == Outcome("term", dead_letter=True)
+    assert of(Invalid("x")) == Outcome("term", dead_letter=True)
+    assert of(Undecodable("x"), "tick") == Outcome("term", dead_letter=True)
+    assert of(Invalid("x"), "tick") == Outcome("ack"), "no letter for every slot"
     assert of(Unavailable("x"), "tick") == Outcome("ack")
     assert of(Throttled("x", 7)) == Outcome("nak", 7)
     assert of(asyncio.CancelledError()) == Outcome("nak")
