@@ -8,7 +8,7 @@ from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AlreadyExists, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.adapters.webhooks import Webhooks, payload_of
-from handlers.core.receivers import KUBERNETES, receiver_of
+from handlers.core.receivers import KUBERNETES, listeners, receiver_of
 from schemas.base import format_time
 from schemas.canary import Canary, HookType, Webhook
 from schemas.events import NoticeMessage, StepResult
@@ -56,7 +56,7 @@ class Notifier:
         if found is None:
             return
         canary, result = Canary.from_object(found), message.result
-        for hook in canary.spec.analysis.webhooks:
+        for hook in listeners(canary):
             if receiver_of(hook) != message.receiver:
                 continue
             if hook.hook_type is HookType.EVENT:

@@ -10,8 +10,14 @@ _ENDINGS = (Reason.PROMOTED, Reason.ROLLED_BACK, Reason.REVERTED)
 
 
 def receiver_of(hook: Webhook) -> str:
-    """A token of a subject."""
-    return "hook-" + "".join(letter if letter.isalnum() else "-" for letter in hook.name)
+    """A token of a subject; a hook of another type that has the same name is another receiver."""
+    return f"{hook.hook_type.value}-" + "".join(letter if letter.isalnum() else "-" for letter in hook.name)
+
+
+def listeners(canary: Canary) -> tuple[Webhook, ...]:
+    """The hooks that hear of results; one of an unknown type is no receiver of anything."""
+    analysis = canary.spec.analysis
+    return analysis.hooks(HookType.EVENT) + analysis.hooks(HookType.POST_ROLLOUT)
 
 
 def receivers(canary: Canary, phase: Phase, notices: tuple[Notice, ...]) -> tuple[str, ...]:

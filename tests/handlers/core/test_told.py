@@ -102,14 +102,14 @@ def hearing(*kinds: str) -> Canary:
 
 def test_whatever_is_told_goes_to_kubernetes_and_to_event_hooks() -> None:
     ours = hearing("event", "post-rollout", "rollout")
-    assert receivers(ours, Phase.PROGRESSING, told(Reason.STEP_TAKEN)) == (KUBERNETES, "hook-the-event-")
+    assert receivers(ours, Phase.PROGRESSING, told(Reason.STEP_TAKEN)) == (KUBERNETES, "event-the-event-")
     assert receivers(ours, Phase.PROGRESSING, ()) == ()
 
 
 @pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED])
 @pytest.mark.parametrize("reason", [Reason.PROMOTED, Reason.ROLLED_BACK, Reason.REVERTED])
 def test_post_rollout_hooks_hear_of_the_end(phase: Phase, reason: Reason) -> None:
-    assert "hook-the-post-rollout-" in receivers(hearing("post-rollout"), phase, told(reason))
+    assert "post-rollout-the-post-rollout-" in receivers(hearing("post-rollout"), phase, told(reason))
 
 
 @pytest.mark.parametrize(("phase", "reason"), [(Phase.FAILED, Reason.DRIFT), (Phase.PROMOTING, Reason.ROLLED_BACK)])
@@ -127,11 +127,11 @@ def test_a_rollout_is_told_to_its_post_rollout_hooks_once() -> None:
         world.tick(8)
         ours = canary(world.item["spec"])
         heard = [receivers(ours, item.status.phase, item.notices) for item in world.decisions]
-        assert sum("hook-post-rollout" in names for names in heard) == 1
+        assert sum("post-rollout-post-rollout" in names for names in heard) == 1
 
 
 def test_an_unknown_webhook_type_does_not_keep_the_others_from_hearing() -> None:
-    assert receivers(hearing("later", "event"), Phase.NEW, told(Reason.INVALID)) == (KUBERNETES, "hook-the-event-")
+    assert receivers(hearing("later", "event"), Phase.NEW, told(Reason.INVALID)) == (KUBERNETES, "event-the-event-")
 
 
 def test_what_the_api_server_refuses_is_told_once_in_its_words() -> None:
