@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from handlers import snapshots
 from handlers.adapters.bus import Bus
-from handlers.adapters.errors import Conflict, PermanentError, TransientError
+from handlers.adapters.errors import Conflict, NotFound, PermanentError, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.ask import Asker
 from handlers.core.draft import Decision
@@ -25,7 +25,7 @@ from handlers.core.step import obstructed, step
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
 from schemas.canary import Canary, HookType, Ref
-from schemas.events import Change, Reply, StepResult, Stimulus
+from schemas.events import Change, Command, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
 from schemas.status import IDLE, CanaryStatus, status_patch
@@ -36,6 +36,8 @@ _COMMITS = 3
 """Tries at the status write before the wake is left to its successor."""
 _REFUSED = 30.0
 """Seconds until something that the API server refused is tried again."""
+_REMEMBERED = 60.0
+"""Seconds for which the broker surely drops a result that it has already: half its window (:mod:`schemas.streams`)."""
 _SLOW = 1.0
 """Seconds of asking after which the world is looked at once more before a verdict."""
 
@@ -89,7 +91,7 @@ class Advance:
         kept: Kept | None = None
         for _ in range(_COMMITS):
             sight = await self._observer.look(ref, stimulus)
-            if sight is None or not sight.canary.belongs_to(self._settings.provider):
+            if sight is None or not self._concerns(sight.canary, stimulus):
                 return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
             await self._tell_again(sight)
             kept = await self._ask(sight, kept)
@@ -97,13 +99,20 @@ class Advance:
             decision = step(sight.canary, seen)
             try:
                 committed = await self._commit(sight, seen, decision)
-            except Conflict:
+            except (Conflict, NotFound):
+                # changed or deleted meanwhile: the next look says which
                 continue
             await self._project(sight, committed, stimulus)
             if decision.changed:
                 await self._tell(sight, seen, committed.status)
             return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
+
+    def _concerns(self, canary: Canary, stimulus: Stimulus) -> bool:
+        """Not what was meant for a namesake that is gone, nor another controller's or another installation's Canary."""
+        ours, namespaces = canary.belongs_to(self._settings.provider), self._settings.namespaces
+        named = canary.metadata.uid if isinstance(stimulus, Command) else stimulus.uid
+        return ours and (not namespaces or canary.ref.namespace in namespaces) and named == canary.metadata.uid
 
     async def _ask(self, sight: Sight, kept: Kept | None) -> Kept | None:
         """Once per question; a rollback signal that was heard counts even for a status that moved meanwhile."""
@@ -151,7 +160,7 @@ class Advance:
             await self._projector.project(sight, canary, stimulus)
         except PermanentError as error:
             decision = obstructed(canary, sight.seen, str(error))
-            with suppress(Conflict):
+            with suppress(Conflict, NotFound):
                 told = await self._commit(sight._replace(canary=canary), sight.seen, decision)
                 if decision.changed:
                     await self._tell(sight, sight.seen, told.status)
@@ -178,7 +187,10 @@ class Advance:
         last = status.last_step
         if last is None or last.told or not last.step:
             return
-        await self._bus.publish(_result(sight.canary, status), source=SOURCE)
+        result = _result(sight.canary, status)
+        # a broker forgets message ids after a while, and receivers would hear everything twice
+        if sight.seen.since(last.time) < _REMEMBERED or not await self._bus.holds(result):
+            await self._bus.publish(result, source=SOURCE)
         if status.settled and status.phase in IDLE and isinstance(sight.seen.stimulus, Change):
             await self._note_told(sight.item, sight.canary)
 
@@ -189,7 +201,7 @@ class Advance:
         }
         try:
             await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
-        except Conflict:
+        except (Conflict, NotFound):
             return
 
 

@@ -103,6 +103,10 @@ def _suspended(draft: Draft) -> Draft:
     if status.phase is Phase.NEW:
         # nothing is committed, so there is nothing to make
         draft = draft.set(settled=True)
-    held = idle.settle(draft) if not draft.status.settled else draft
     text = f"skipping canary run as object is suspended, canary weight stays at {status.canary_weight}"
-    return held.hold(Reason.SUSPENDED, text, waiting_for=held.status.waiting_for)
+    if draft.status.settled:
+        return draft.hold(Reason.SUSPENDED, text, waiting_for=status.waiting_for)
+    settled = idle.settle(draft).status
+    # only what it found counts: why it is not settled yet would take turns with this sentence, slot after slot
+    found = {"settled": settled.settled, "returning": settled.returning}
+    return draft.set(**found).hold(Reason.SUSPENDED, text, waiting_for=settled.waiting_for)

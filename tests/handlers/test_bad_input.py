@@ -74,9 +74,9 @@ async def test_of_two_canaries_on_one_target_the_younger_stands_back(house: Hous
     # creation times are whole seconds: the name decides between two of the same
     twin = canary_object()
     twin["metadata"]["name"] = "podinfo-twin"
-    await house.admin.create(CANARY, twin)
+    made = await house.admin.create(CANARY, twin)
     ref = type(house.slot().ref)(NAMESPACE, "podinfo-twin")
-    change = house.slot().model_copy(update={"name": "podinfo-twin"})
+    change = house.slot().model_copy(update={"name": "podinfo-twin", "uid": made["metadata"]["uid"]})
     await house.advance(ref, change)
     found = await house.object(CANARY, "podinfo-twin")
     assert "spec.targetRef: podinfo already belongs to the older Canary podinfo.default" in str(found["status"])

@@ -1,0 +1,124 @@
+"""Odd moments: what is gone, refused or meant for somebody else neither wedges a Canary nor makes noise."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from handlers.adapters.webhooks import Webhooks
+from handlers.notify import Notifier
+from schemas.events import Change, ChangeReason, NoticeMessage, Tick
+from schemas.resources import CANARY, UPSTREAM
+from schemas.status import Phase
+from tests.handlers.house import NAMESPACE, House
+
+
+async def _with_users(house: House, **spec: Any) -> None:
+    await house.prepare(**spec)
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.tick()
+    assert await house.weight() == 25
+
+
+async def _forgetful(house: House) -> None:
+    """A broker that soon forgets which messages it had."""
+    config = (await house.bus.js.stream_info("CANARY_RESULTS")).config
+    await house.bus.js.update_stream(config.evolve(duplicate_window=0.1))
+
+
+async def test_an_upstream_that_the_gateway_misses_is_made_again_by_any_tick(house: House) -> None:
+    """The word of its deletion may be lost: the watcher was away, or a newer change took its place."""
+    await _with_users(house)
+    name = "default-podinfo-canaryupstream-9898"
+    await house.admin.delete(UPSTREAM, NAMESPACE, name)
+    house.gateway = "Warning"
+    await house.tick()
+    await house.tick()
+    assert await house.admin.find(UPSTREAM, NAMESPACE, name) is not None
+    assert (await house.status()).phase is Phase.PROGRESSING
+
+
+async def test_a_suspended_canary_that_the_gateway_refuses_says_so_once(house: House) -> None:
+    await _with_users(house)
+    house.gateway = "Warning"
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": True}})
+    await house.tick()
+    held = await house.status()
+    await house.tick(3)
+    assert (await house.status()).step == held.step
+
+
+async def test_a_canary_deleted_during_its_tick_is_nobodys_fault(house: House) -> None:
+    hook = {"name": "load", "type": "rollout", "url": f"{house.answering.url}/hook/load"}
+    await _with_users(house, analysis={"webhooks": [hook]})
+
+    async def delete(_name: str) -> None:
+        await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+
+    house.answering.meanwhile = delete
+    reply = await house.tick()
+    assert (reply.accepted, reply.code) == (False, 404)
+
+
+async def test_what_was_meant_for_a_namesake_that_is_gone_is_not_judged(house: House) -> None:
+    await _with_users(house)
+    before = await house.status()
+    await house.catch_up()
+    house.now += timedelta(seconds=10)
+    tick = Tick(namespace=NAMESPACE, name="podinfo", uid="the one before", slot=house.now, interval=10)
+    assert (await house.wake(tick)).code == 404
+    assert await house.status() == before
+
+
+async def test_a_canary_outside_our_namespaces_is_left_alone(house: House) -> None:
+    await house.prepare()
+    house.settings = house.settings.model_copy(update={"namespaces": ("elsewhere",)})
+    reply = await house.change(ChangeReason.SPEC, house.worker())
+    assert reply.code == 404
+    assert "status" not in await house.object(CANARY, "podinfo")
+
+
+async def test_a_result_is_told_once_however_long_the_interval(house: House) -> None:
+    """The broker drops a message id only for a while; afterwards hooks would hear everything twice."""
+    await _forgetful(house)
+    await _with_users(house)
+    for _ in range(3):
+        await asyncio.sleep(0.2)  # the broker's own clock runs
+        house.now += timedelta(minutes=10)
+        await house.tick()
+    steps = [result.step for result in await house.results()]
+    assert len(steps) == len(set(steps)) > 3
+
+
+async def test_a_result_that_was_lost_is_told_by_the_next_wake_however_late(house: House) -> None:
+    await _forgetful(house)
+    await _with_users(house)
+    last = (await house.status()).step
+    await house.bus.js.purge_stream("CANARY_RESULTS")
+    await asyncio.sleep(0.2)  # the broker's own clock runs
+    house.now += timedelta(minutes=10)
+    change = Change(namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.READY, version="1")
+    await house.wake(change)
+    assert (await house.results())[0].step == last
+
+
+@pytest.mark.parametrize("other", ["rollout", "post-rollout", "rollback"])
+async def test_a_hook_of_another_type_with_the_same_name_hears_nothing_of_events(house: House, other: str) -> None:
+    hooks = [
+        {"name": "same", "type": "event", "url": f"{house.answering.url}/hook/event"},
+        {"name": "same", "type": other, "url": f"{house.answering.url}/hook/{other}"},
+    ]
+    await house.prepare(analysis={"webhooks": hooks})
+    notifier = Notifier(house.admin, house.bus, Webhooks(house.http))
+    subscription = await house.bus.js.pull_subscribe_bind("notices", "CANARY_NOTICES")
+    await house.initialized()
+    for result in await house.results():
+        await notifier.on_result(result)
+    messages = await subscription.fetch(100, timeout=0.5)
+    for message in messages:
+        await notifier.on_notice(NoticeMessage.model_validate_json(message.data))
+    assert set(house.answering.asked) == {"event"}
