@@ -15,7 +15,7 @@ from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary, Ref
 from schemas.events import Stimulus
-from schemas.resources import CANARY, ROUTE_TABLE, TARGETS
+from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, TARGETS, UPSTREAM
 from schemas.settings import Settings
 from schemas.status import Phase
 from schemas.workload import Workload
@@ -105,7 +105,9 @@ class Observer:
     ) -> Observation:
         status = canary.status
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
-        twin = await self._older_twin(canary) if status.phase is Phase.NEW or status.invalid else ""
+        unproven = status.phase is Phase.NEW or status.invalid
+        twin = await self._older_twin(canary) if unproven else ""
+        edited = status.observed_generation != canary.metadata.generation
         seen = Observation(
             now=self._clock(),
             stimulus=stimulus,
@@ -117,6 +119,7 @@ class Observer:
             primary=_trimmed(primary),
             primary_current=own is not None and own.runs(status.primary_revision),
             older_twin=twin,
+            missing=await self._missing(canary) if unproven or edited else (),
             snapshot_missing=await self._snapshot_missing(canary, workload, own),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
@@ -139,6 +142,17 @@ class Observer:
             if same and other.metadata.uid != canary.metadata.uid and theirs < mine:
                 return str(other.ref)
         return ""
+
+    async def _missing(self, canary: Canary) -> tuple[str, ...]:
+        """Asked when the spec is new, edited or wrong: what it names besides the target and is not there."""
+        own, spec, missing = canary.metadata.namespace, canary.spec, []
+        if (source := spec.upstream_ref) and not await self._kube.find(UPSTREAM, source.namespace or own, source.name):
+            missing.append(f"spec.upstreamRef: Upstream {source.name}.{source.namespace or own}")
+        scaler = spec.autoscaler_ref
+        known = scaler and scaler.kind == HORIZONTAL_POD_AUTOSCALER.kind
+        if scaler and known and not await self._kube.find(HORIZONTAL_POD_AUTOSCALER, own, scaler.name):
+            missing.append(f"spec.autoscalerRef: {scaler.kind} {scaler.name}.{own}")
+        return tuple(missing)
 
     async def moved(self, sight: Sight) -> bool:
         """Whether target or routes moved while hooks and metrics were asked: the verdict would be about others."""

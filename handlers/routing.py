@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from schemas.settings import Settings
 from schemas.status import Phase
 from schemas.workload import TARGET_STEP, Workload
 
+log = logging.getLogger("canarybus.routing")
 _SERVICE_FIELDS = ("ports", "selector")
 
 
@@ -58,6 +60,10 @@ class Router:
             for role, body in services.items()
         ]
         for role, selector in selectors.items():
+            if canary.spec.upstream_ref is not None and source is None:
+                # lost since it was found: what users are served with now stays as it is
+                log.warning("upstreamRef names nothing", extra={"canary": str(canary.ref), "role": role})
+                continue
             body = desired.upstream(canary, role, selector, source)
             work.append(self._ensure(UPSTREAM, body, ("kube", *desired.COPIED_UPSTREAM_FIELDS), new=new))
         await asyncio.gather(*work)
@@ -66,7 +72,7 @@ class Router:
         ref = canary.spec.upstream_ref
         if ref is None:
             return None
-        return await self._kube.get(UPSTREAM, ref.namespace or canary.metadata.namespace, ref.name)
+        return await self._kube.find(UPSTREAM, ref.namespace or canary.metadata.namespace, ref.name)
 
     async def _ensure(
         self, resource: Resource, body: Object, fields: tuple[str, ...], *, new: bool = False, keep: bool = False

@@ -64,7 +64,10 @@ class Workloads:
         if ref is None or ref.kind != "HorizontalPodAutoscaler":
             return
         namespace = canary.metadata.namespace
-        source = await self._kube.get(HORIZONTAL_POD_AUTOSCALER, namespace, ref.name)
+        source = await self._kube.find(HORIZONTAL_POD_AUTOSCALER, namespace, ref.name)
+        if source is None:
+            # gone since it was found: the primary keeps the scaler that it has
+            return
         wanted = primary.scaler(canary, source)
         try:
             await self._kube.create(HORIZONTAL_POD_AUTOSCALER, wanted)

@@ -76,6 +76,8 @@ class Observation(Wire):
     snapshot_missing: bool = False
     """The primary should get a revision whose snapshot is lost, and the target has moved on to another."""
     older_twin: str = ""
+    missing: tuple[str, ...] = ()
+    """Fields of the spec with the object that they name, where that is not there."""
     problems: tuple[str, ...] = ()
     answers: Answers | None = None
 

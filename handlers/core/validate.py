@@ -146,6 +146,7 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
             f"{kind.lower()} {canary.target}.{namespace} spec.selector.matchLabels must contain one of [{keys}]; "
             "add one, or name yours in CANARYBUS_SELECTOR_LABELS"
         )
+    yield from (f"{missing} not found; create it or mend the name" for missing in seen.missing)
     if seen.rules.no_cross_namespace_refs:
         yield from _cross_namespace(canary)
 

@@ -11,7 +11,7 @@ import pytest
 from handlers.adapters.webhooks import Webhooks
 from handlers.notify import Notifier
 from schemas.events import Change, ChangeReason, NoticeMessage, Tick
-from schemas.resources import CANARY, UPSTREAM
+from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, UPSTREAM, Resource
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House
 
@@ -122,3 +122,25 @@ async def test_a_hook_of_another_type_with_the_same_name_hears_nothing_of_events
     for message in messages:
         await notifier.on_notice(NoticeMessage.model_validate_json(message.data))
     assert set(house.answering.asked) == {"event"}
+
+
+@pytest.mark.parametrize(
+    ("field", "kind", "group"),
+    [("upstreamRef", UPSTREAM, "gloo.solo.io/v1"), ("autoscalerRef", HORIZONTAL_POD_AUTOSCALER, "autoscaling/v2")],
+    ids=["upstreamRef", "autoscalerRef"],
+)
+async def test_a_reference_to_nothing_is_said_and_heals(house: House, field: str, kind: Resource, group: str) -> None:
+    named: dict[str, Any] = {field: {"apiVersion": group, "kind": kind.kind, "name": "theirs"}}
+    await house.prepare(**named)
+    await house.change(ChangeReason.SPEC)
+    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
+    assert ready.reason == "Invalid"
+    assert ready.message == f"spec.{field}: {kind.kind} theirs.default not found; create it or mend the name"
+    scaled = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}, "maxReplicas": 2}
+    spec = scaled if kind is HORIZONTAL_POD_AUTOSCALER else {"kube": {"serviceName": "theirs", "servicePort": 9898}}
+    await house.admin.create(kind, {"metadata": {"name": "theirs", "namespace": NAMESPACE}, "spec": spec})
+    await house.until(Phase.INITIALIZED)
+    await house.admin.delete(kind, NAMESPACE, "theirs")
+    await house.change(ChangeReason.RESYNC)
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
