@@ -74,19 +74,24 @@ class Announcer:
         try:
             for cause in await look.causes():
                 await self._say(record, cause)
-        except AdapterError as error:
+        except Exception as error:
             record.moved = {**record.moved, **moved}
-            record.failures += 1
-            delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(record.failures, 10))
-            if isinstance(error, TransientError) and error.delay is not None:
-                delay = max(delay, error.delay)
-            if record.failures == 1:
-                fields = {"canary": str(record.watched.ref), "error": str(error)}
-                _log.warning("a change was not announced; trying again", extra=fields)
-            self._fleet.enqueue_later(uid, delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
+            self._again(uid, record, error)
         else:
             record.failures = 0
             look.remember()
+
+    def _again(self, uid: str, record: Record, error: Exception) -> None:
+        """Later. An object that nobody can read is told with its stack, and stands in the way of its Canary alone."""
+        record.failures += 1
+        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2 ** min(record.failures, 10))
+        if isinstance(error, TransientError) and error.delay is not None:
+            delay = max(delay, error.delay)
+        if record.failures == 1:
+            fields = {"canary": str(record.watched.ref), "error": str(error)}
+            ours = None if isinstance(error, AdapterError) else error
+            _log.warning("a change was not announced; trying again", extra=fields, exc_info=ours)
+        self._fleet.enqueue_later(uid, delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load
 
     async def _say(self, record: Record, cause: Cause) -> None:
         place = (cause.reason.value, cause.object)

@@ -51,7 +51,7 @@ class Fleet:
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
         self.records: dict[str, Record] = {}
         self.known: dict[Key, Meta] = {}
-        self.kinds: set[str] = set()
+        self._listed: set[tuple[str, str | None]] = set()
         self.ticks = Schedule()
         self.resyncs = Schedule()
         self.scheduled = asyncio.Event()
@@ -72,10 +72,14 @@ class Fleet:
         for uid in self._index.canaries(moved.key):
             self._touch(uid, moved)
 
-    def listed(self, kind: str) -> None:
-        self.kinds.add(kind)
+    def listed(self, kind: str, namespace: str | None) -> None:
+        self._listed.add((kind, namespace))
         for uid in self.records:
             self.enqueue(uid)
+
+    def knows(self, key: Key) -> bool:
+        """Whether all objects of its kind are known where it is: one that is not in ``known`` does not exist."""
+        return (key.kind, None) in self._listed or (key.kind, key.namespace) in self._listed
 
     def phases(self) -> Iterator[Phase]:
         return (record.watched.phase for record in self.records.values())

@@ -79,7 +79,7 @@ class Look:
 
     async def _target(self) -> Cause | None:
         canary = self._canary
-        if canary.compared is None or canary.target.kind not in self._fleet.kinds:
+        if canary.compared is None or not self._fleet.knows(canary.target):
             return None
         meta = self._fleet.known.get(canary.target)
         if meta is None:
@@ -101,7 +101,7 @@ class Look:
         return f"{meta.uid}.{meta.stamp}.{digest(dict(self._canary.configs))}"
 
     def _config(self, key: Key) -> Cause | None:
-        if key.kind not in self._fleet.kinds:
+        if not self._fleet.knows(key):
             return None
         moved = self._moved.get(key) is not None
         return config_cause(self._canary, key, self._fleet.known.get(key), moved=moved)

@@ -39,8 +39,8 @@ class Moved(NamedTuple):
 class Sink(Protocol):
     def moved(self, moved: Moved) -> None: ...
 
-    def listed(self, kind: str) -> None:
-        """Every object of ``kind`` has been passed on: from now on, one that is not known does not exist."""
+    def listed(self, kind: str, namespace: str | None) -> None:
+        """Every object of ``kind`` there (None: everywhere) was passed on: one that is not known does not exist."""
 
 
 class Stream:
@@ -160,7 +160,7 @@ class Stream:
     def _all_told(self) -> None:
         if not self.listed.is_set():
             self.listed.set()
-            self._sink.listed(self.resource.kind)
+            self._sink.listed(self.resource.kind, self.namespace)
 
     def _well(self) -> None:
         if self.trouble is not None and self.listed.is_set():

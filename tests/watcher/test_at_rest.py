@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from deploy.sandbox.kube import EmbeddedKubernetes
-from schemas.resources import DEPLOYMENT, SERVICE
+from schemas.resources import DEPLOYMENT, ROUTE_TABLE, SERVICE
+from schemas.settings import Settings
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
 from tests.watcher.ear import Ear
+from watcher.fleet import Fleet
+from watcher.index import Key
 
 
 async def test_a_foreign_edit_of_the_routes_of_a_canary_at_rest_is_drift_and_its_repair_is_not(
@@ -71,3 +74,28 @@ async def test_an_idle_canary_costs_no_call_to_the_api_while_the_cluster_around_
         await ear.hears("tick", "second")
         assert reads() == before
     assert [one for one in ear.heard if one.what[1] in ("one", "two", "three")] == []
+
+
+async def test_an_object_that_nobody_can_read_stands_in_the_way_of_its_canary_alone(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest("odd")
+    await cluster.route_table("odd")
+    await cluster.status("odd", phase="Progressing", waitingFor="gateway", step=8)
+    await cluster.kube.patch(ROUTE_TABLE, NAMESPACE, "odd", {"status": {"statuses": {"gloo-system": "no report"}}})
+    await cluster.at_rest()
+    async with begin():
+        await ear.hears("tick", "odd")
+        await cluster.set_image("stefanprodan/podinfo:6.0.1")
+        await ear.hears("revision")
+        await cluster.report(name="odd")
+        await ear.hears("ready", "odd")
+
+
+def test_a_namespace_that_is_not_listed_yet_makes_no_target_missing() -> None:
+    fleet = Fleet(Settings(namespaces=("elsewhere", NAMESPACE)), lambda: 0)
+    target = Key(DEPLOYMENT.kind, NAMESPACE, "podinfo")
+    fleet.listed(DEPLOYMENT.kind, "elsewhere")
+    assert not fleet.knows(target)
+    fleet.listed(DEPLOYMENT.kind, NAMESPACE)
+    assert fleet.knows(target)
