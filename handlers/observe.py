@@ -56,6 +56,7 @@ class Observer:
     def __init__(self, kube: Kube, settings: Settings, clock: Clock = wall_clock) -> None:
         self._kube = kube
         self._clock = clock
+        self._provider = settings.provider
         self._names: dict[Ref, Names] = {}
         self._rules = Rules(
             drain=settings.drain,
@@ -138,7 +139,8 @@ class Observer:
         for item in found:
             other = Canary.from_object(item)
             theirs = (other.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), other.metadata.name)
-            same = (other.target, other.spec.target_ref.kind) == (canary.target, canary.spec.target_ref.kind)
+            ours = other.belongs_to(self._provider)
+            same = ours and (other.target, other.spec.target_ref.kind) == (canary.target, canary.spec.target_ref.kind)
             if same and other.metadata.uid != canary.metadata.uid and theirs < mine:
                 return str(other.ref)
         return ""

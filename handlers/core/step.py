@@ -83,7 +83,8 @@ def _by_phase(draft: Draft) -> Draft:
 def _arrive(draft: Draft) -> Draft:
     """What every wake notes: the slot that it used up, and since when the gateway follows or is behind."""
     seen, status = draft.seen, draft.status
-    judged = status.phase in JUDGED and not draft.canary.spec.suspend
+    idle_hands = draft.canary.spec.suspend or draft.canary.metadata.deletion_timestamp or seen.problems
+    judged = status.phase in JUDGED and not idle_hands
     if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
         draft = draft.set(last_tick=seen.tick.slot)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:

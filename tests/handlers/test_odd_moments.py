@@ -13,7 +13,7 @@ from handlers.notify import Notifier
 from schemas.events import Change, ChangeReason, NoticeMessage, Tick
 from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, UPSTREAM, Resource
 from schemas.status import Phase
-from tests.handlers.house import NAMESPACE, House
+from tests.handlers.house import NAMESPACE, House, canary_object
 
 
 async def _with_users(house: House, **spec: Any) -> None:
@@ -144,3 +144,30 @@ async def test_a_reference_to_nothing_is_said_and_heals(house: House, field: str
     await house.change(ChangeReason.RESYNC)
     await house.push("podinfo:2")
     await house.until(Phase.SUCCEEDED)
+
+
+@pytest.mark.parametrize("why", ["deleted", "invalid"])
+async def test_a_rollout_that_nobody_judges_writes_no_status_at_each_slot(house: House, why: str) -> None:
+    await _with_users(house)
+    if why == "deleted":
+        held = {"metadata": {"finalizers": ["example.com/keeps-it"]}}
+        await house.admin.patch(CANARY, NAMESPACE, "podinfo", held)
+        await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    else:
+        await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"analysis": {"mirror": True}}})
+    await house.tick(2)
+    before = await house.object(CANARY, "podinfo")
+    await house.tick(2)
+    assert (await house.object(CANARY, "podinfo"))["metadata"]["resourceVersion"] == (
+        before["metadata"]["resourceVersion"]
+    )
+
+
+async def test_a_canary_of_another_controller_on_the_same_target_does_not_keep_ours_from_working(house: House) -> None:
+    theirs = canary_object(provider="istio")
+    theirs["metadata"]["name"] = "a-first"
+    await house.definitions()
+    await house.admin.create(CANARY, theirs)
+    await house.prepare()
+    await house.initialized()
+    assert not (await house.status()).invalid
