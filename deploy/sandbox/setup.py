@@ -42,7 +42,8 @@ def _say(text: str) -> None:
 def _make_environment() -> None:
     _say(f"virtual environment with Python {sys.version_info.major}.{sys.version_info.minor}")
     python = ENVIRONMENT / "bin" / "python"
-    venv.create(ENVIRONMENT, with_pip=True, clear=not python.exists())
+    if not python.exists():
+        venv.create(ENVIRONMENT, with_pip=True, clear=True)
     lock = (ROOT / "requirements.lock").read_text()
     _say(f"installing {len(re.findall(r'^[a-zA-Z0-9]', lock, re.MULTILINE))} locked packages (about half a minute)")
     pip: list[str | Path] = [python, "-m", "pip", "install", "-q", "--no-compile", "--disable-pip-version-check"]

@@ -13,7 +13,7 @@ import pytest
 from deploy.sandbox.binaries import CHECKOUT
 from deploy.sandbox.memory import descendants
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sandbox")]
 PATIENCE = 60.0
 
 

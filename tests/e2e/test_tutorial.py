@@ -14,7 +14,12 @@ from deploy.sandbox.sandbox import HOST, embedded
 from schemas.status import Phase
 from tests.e2e.rollouts import Rollouts, weights
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="session")]
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.asyncio(loop_scope="session"),
+    # one worker plays them all, on one sandbox
+    pytest.mark.xdist_group("sandbox"),
+]
 ALL = 100.0
 RESTARTED = ("nats", "kubernetes") if embedded() else ("nats",)
 """Somebody else's control plane is not ours to restart."""

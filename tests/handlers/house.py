@@ -90,6 +90,7 @@ class Answering:
     def __init__(self) -> None:
         self.gates: dict[str, int] = {}
         self.asked: list[str] = []
+        self.authorisations: list[str] = []
         self.value: str | None = "100"
         self.status = 200
         self.meanwhile: Callable[[str], Awaitable[None]] | None = None
@@ -120,6 +121,7 @@ class Answering:
 
     async def _query(self, request: web.Request) -> web.Response:
         query = request.query["query"]
+        self.authorisations.append(request.headers.get("Authorization", ""))
         self.asked.append("vector" if query == "vector(1)" else "query")
         if self.status != 200:
             return web.Response(status=self.status, text="down on purpose")

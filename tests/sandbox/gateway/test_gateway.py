@@ -246,8 +246,9 @@ async def test_a_new_gateway_serves_what_the_old_one_did_and_writes_no_status(wo
     await world.delegate()
     await world.apply(ROUTE_TABLE, route_table(weighted(0, 100)))
     async with world.gateway():
-        await world.verdict()
-        await world.verdict(VIRTUAL_SERVICE)
+        for kind in (ROUTE_TABLE, VIRTUAL_SERVICE):
+            # a VirtualService that was seen first is warned until its table is seen as well
+            await world.until(kind, "podinfo", lambda item: under_proxy(item).get("state") == "Accepted")
     before = [await world.get(kind, "podinfo") for kind in (ROUTE_TABLE, VIRTUAL_SERVICE)]
     async with world.gateway() as asking:
         await world.answers(asking, (200, "canary"))
