@@ -76,8 +76,8 @@ def _refused(seen: Observation) -> bool:
 
 
 def _hands_off(canary: Canary) -> bool:
-    """Nothing committed yet, being deleted, or suspended and settled."""
+    """Nothing decided yet (a command may come before that), being deleted, or suspended and settled."""
     status = canary.status
-    if not status.step or canary.metadata.deletion_timestamp:
+    if not status.step or status.phase is Phase.NEW or canary.metadata.deletion_timestamp:
         return True
     return canary.spec.suspend and status.settled

@@ -119,3 +119,13 @@ async def test_the_upstreams_take_the_settings_of_the_referenced_one_and_give_th
     await house.change(ChangeReason.DRIFT)
     made = (await house.object(UPSTREAM, "default-podinfo-canaryupstream-9898"))["spec"]
     assert "connectionConfig" not in made
+
+
+async def test_a_command_that_comes_before_the_first_look_touches_nothing(house: House) -> None:
+    await house.prepare()
+    await _service_of_the_user(house)
+    reply = await house.command("abort")
+    assert not reply.accepted
+    assert await house.selector("podinfo") == {"app": "podinfo"}
+    assert await house.admin.find(ROUTE_TABLE, NAMESPACE, "podinfo") is None
+    await house.initialized()
