@@ -61,7 +61,7 @@ class Watched:
             invalid=status.invalid,
             suspended=spec.suspend,
             deleting=metadata.deletion_timestamp is not None,
-            interval=max(1, round(spec.analysis.interval_seconds(min_interval) * 1000)),
+            interval=max(1, round(_interval(canary, min_interval) * 1000)),
             last_tick=milliseconds(status.last_tick) if status.last_tick else None,
             waiting_for=status.waiting_for,
             compared=_compared(canary),
@@ -100,6 +100,13 @@ class Watched:
     def episode(self) -> tuple[Any, ...]:
         """Moves when it begins to wait for something else, or for the same object in another state."""
         return self.waiting_for, self.phase, self.projection
+
+
+def _interval(canary: Canary, shortest: float) -> float:
+    """The analysis' own, in seconds; what is only to be finished (a drain, a gateway that says nothing) is soon."""
+    status = canary.status
+    finishing = status.phase is Phase.INITIALIZING or (status.phase in IDLE and not status.settled)
+    return shortest if finishing and not status.invalid else canary.spec.analysis.interval_seconds(shortest)
 
 
 def _compared(canary: Canary) -> str | None:

@@ -117,8 +117,9 @@ async def test_a_push_during_the_promotion_is_analysed_after_it(people: Together
 async def test_without_analysis_a_push_is_through_before_the_next_slot(people: Together) -> None:
     await initialized(people, skipAnalysis=True)
     await people.house.push("podinfo:2", announce=False)
-    await people.until(lambda status: status.phase is Phase.SUCCEEDED)
+    await people.until(at_rest(Phase.SUCCEEDED))
     assert await people.house.image() == "podinfo:2"
+    assert await people.house.replicas() == 0
 
 
 async def test_a_suspended_rollout_is_left_alone_and_looks_up_when_it_may_go_on(people: Together) -> None:
@@ -165,6 +166,14 @@ async def test_the_younger_of_two_canaries_begins_when_the_older_one_goes(people
     await people.until(lambda status: status.invalid, name="younger")
     await people.house.admin.delete(CANARY, NAMESPACE, "podinfo")
     await people.until(lambda status: not status.invalid, name="younger")
+
+
+async def test_a_silent_gateway_and_a_drain_are_not_waited_for_by_the_interval(people: Together) -> None:
+    people.gloo.says = None
+    await people.house.prepare(analysis=SELDOM)
+    begun = await people.until(at_rest(Phase.INITIALIZED), seconds=12)
+    assert begun.gateway_silent
+    assert await people.house.replicas() == 0
 
 
 async def test_lost_streams_cost_a_rollout_only_time(people: Together) -> None:

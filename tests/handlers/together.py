@@ -29,6 +29,7 @@ class Together:
 
     def __init__(self, house: House) -> None:
         self.house = house
+        self.gloo = Gloo(house.admin)
         self.seen: list[tuple[str, CanaryStatus]] = []
         self._news = asyncio.Condition()
 
@@ -92,7 +93,7 @@ class Together:
 class Gloo:
     """Reports on routes as the real one does: when they are written, and when an upstream that they name comes or goes.
 
-    ``says`` is what it reports; None: it says nothing. ``meanwhile`` is awaited before a report.
+    ``says`` is what it reports; None: it says nothing.
     """
 
     def __init__(self, kube: Kube) -> None:
@@ -136,11 +137,11 @@ async def together(house: House, kubernetes: EmbeddedKubernetes, **changed: Any)
     assert url is not None
     fixed = {"nats_url": (url.geturl(),), "port": 0, "workers": 2, "min_interval": 0.2}
     settings: Settings = house.settings.model_copy(update=fixed | changed)
-    people, gloo = Together(house), Gloo(house.admin)
+    people = Together(house)
     async with Kube(Access(kubernetes.url), user_agent="canarybus-watcher") as kube:
         watcher = Watcher(settings, kube, CollectorRegistry(), check_every=0.2)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(one) for one in (watcher.run(), gloo.run(), people.follow())]
+            running = [tasks.create_task(one) for one in (watcher.run(), people.gloo.run(), people.follow())]
             async with asyncio.timeout(PATIENCE):
                 await watcher.ready()
             try:

@@ -131,7 +131,7 @@ async def test_a_watcher_that_starts_again_does_not_repeat_a_slot_that_was_judge
     await cluster.canary()
     async with begin():
         tick = await ear.hears("tick")
-    await cluster.status(phase="Initializing", lastTick=tick.body["slot"])
+    await cluster.status(phase="Progressing", lastTick=tick.body["slot"])
     ear.forget()
     async with begin():
         await cluster.canary("other")
