@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from handlers.core import endings
+from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_readiness
-from schemas.base import format_time
+from handlers.core.texts import paused_by
 from schemas.canary import HookType, Webhook
-from schemas.status import Approved, CanaryStatus, Paused, Phase, Reason, Returning
+from schemas.status import Approved, Phase, Reason, Returning
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 
 
@@ -48,13 +49,6 @@ def _left_on_canary(draft: Draft) -> Draft:
         return endings.return_to_primary(draft, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
     text = f"{draft.primary_place} not ready: {found.message}; users stay on the canary"
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
-
-
-def paused_by(status: CanaryStatus) -> str:
-    """Who holds it and since when, for every sentence about something that a pause holds."""
-    paused = status.paused or Paused()
-    since = f" since {format_time(paused.since)}" if paused.since else ""
-    return f"paused by {paused.by or 'somebody'}{since}"
 
 
 def settle(draft: Draft) -> Draft:
@@ -98,28 +92,9 @@ def _target_seen(draft: Draft) -> bool:
 
 def start(draft: Draft, *, skip: bool = False) -> Draft:
     """Accept the target's revision: scale it up and analyse it. ``skip`` goes to production without analysis."""
-    seen = draft.seen
-    begun = draft.enter(
-        Phase.PROGRESSING,
-        canary_revision=seen.target_revision,
-        last_applied_spec=seen.target_revision,
-        failed_checks=0,
-        iterations=0,
-        in_a_row={},
-        pre_rollout_passed=False,
-        revision_since=seen.now,
-        not_ready_since=seen.now,
-        no_data_since=None,
-        strategy=draft.canary.spec.analysis.strategy.value,
-        skip_to="promotion" if skip else "",
-        returning=None,
-        approved=None,
-    )
     return (
-        begun.weigh(0)
+        from_zero(draft, skip=skip)
         .rescale_target()
-        # without an analysis no slot is waited for: only for pods
-        .go_on("target" if skip or draft.canary.spec.skip_analysis else "")
         .tell(
             Reason.NEW_REVISION,
             f"New revision detected! Scaling up {draft.target_place}",

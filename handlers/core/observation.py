@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from schemas.base import Moment, Wire
 from schemas.canary import HookType
-from schemas.events import Change, Command, Stimulus, Tick
+from schemas.events import Change, Command, Tick
 from schemas.gloo import ROUTE_STEP, GatewayReport, fence_of, read_report
 from schemas.measurement import HookAnswer, Measurement
 from schemas.workload import Workload
@@ -110,6 +110,3 @@ class Observation(Wire):
     def since(self, moment: datetime | None) -> float:
         """Seconds from ``moment`` until now; 0 when it never happened."""
         return (self.now - moment).total_seconds() if moment else 0.0
-
-
-__all__ = ["Answers", "Gateway", "Observation", "Rules", "Stimulus"]

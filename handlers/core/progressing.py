@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, idle
+from handlers.core import endings
+from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import analysis_blocked, canary_blocked, canary_readiness, primary_readiness
 from handlers.core.observation import Answers
 from handlers.core.plan import is_fresh
 from handlers.core.strategy import Next, next_step
+from handlers.core.texts import paused_by
 from handlers.core.verdict import judge, reason_of
 from schemas.canary import HookType
 from schemas.measurement import HookAnswer
@@ -60,32 +62,11 @@ def _other_revision(draft: Draft) -> Draft | None:
         return endings.revert(draft)
     if seen.target_revision != status.canary_revision:
         text = f"New revision detected! Restarting analysis for {draft.target_place}"
-        return restart(draft).tell(Reason.NEW_REVISION, text)
+        return from_zero(draft).tell(Reason.NEW_REVISION, text)
     if status.strategy and status.strategy != strategy:
         text = f"Strategy changed from {status.strategy} to {strategy}! Restarting analysis for {draft.target_place}"
-        return restart(draft).tell(Reason.RESTARTED, text)
+        return from_zero(draft).tell(Reason.RESTARTED, text)
     return None
-
-
-def restart(draft: Draft) -> Draft:
-    """Routes to 100/0 first, counters and clocks to zero, pre-rollout again; a pause stays."""
-    seen = draft.seen
-    again = draft.enter(
-        Phase.PROGRESSING,
-        canary_revision=seen.target_revision,
-        last_applied_spec=seen.target_revision,
-        failed_checks=0,
-        iterations=0,
-        in_a_row={},
-        pre_rollout_passed=False,
-        revision_since=seen.now,
-        not_ready_since=seen.now,
-        no_data_since=None,
-        strategy=draft.canary.spec.analysis.strategy.value,
-        skip_to="",
-        approved=None,
-    )
-    return again.weigh(0).go_on("target" if draft.canary.spec.skip_analysis else "")
 
 
 def _asked_to_roll_back(draft: Draft) -> Draft | None:
@@ -126,7 +107,7 @@ def _skip(draft: Draft) -> Draft:
     """No analysis: once the canary is ready, the revision goes to production."""
     found = canary_readiness(draft.canary, draft.seen)
     if draft.status.paused:
-        text = f"Halt {draft.place} advancement {idle.paused_by(draft.status)}"
+        text = f"Halt {draft.place} advancement {paused_by(draft.status)}"
         return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
     if not found.ready:
         text = f"canary {draft.canary.spec.target_ref.kind.lower()} {draft.target_place} not ready: {found.message}"
@@ -241,7 +222,7 @@ def _without_data(draft: Draft, halting: CheckResult) -> Draft:
 def _advance(draft: Draft, answers: Answers) -> Draft:
     """Everything passed; only people and gates can still hold it."""
     if draft.status.paused:
-        text = f"Halt {draft.place} advancement {idle.paused_by(draft.status)}"
+        text = f"Halt {draft.place} advancement {paused_by(draft.status)}"
         return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
     for kind, phase in (
         (HookType.CONFIRM_TRAFFIC_INCREASE, Phase.PROGRESSING),
@@ -288,6 +269,3 @@ def promote(draft: Draft) -> Draft:
     promoted = draft.enter(Phase.PROMOTING, returning=None, approved=None).run_on_primary(draft.status.canary_revision)
     text = f"Copying {draft.target_place} template spec to {draft.primary_place}"
     return promoted.go_on("primary").tell(Reason.PROMOTING, text)
-
-
-__all__ = ["idle", "progressing", "promote", "restart"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, progressing
+from handlers.core import endings
+from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_readiness
 from handlers.core.plan import is_fresh
@@ -47,7 +48,7 @@ def _analyse_again(draft: Draft) -> Draft:
         f"Restarting analysis for {draft.target_place}"
     )
     kept = draft.run_on_primary(draft.status.promoted_revision)
-    return progressing.restart(kept).tell(Reason.SNAPSHOT_MISSING, text, warn=True, alert=text, severity="warn")
+    return from_zero(kept).tell(Reason.SNAPSHOT_MISSING, text, warn=True, alert=text, severity="warn")
 
 
 def _shift(draft: Draft) -> Draft:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from schemas.base import format_time
 from schemas.canary import Analysis, Canary, Strategy
-from schemas.status import CanaryStatus, Condition, Phase, Reason
+from schemas.status import CanaryStatus, Condition, Paused, Phase, Reason
 
 _UNKNOWN: dict[Phase, str] = {
     Phase.NEW: "New {kind} detected, starting initialization.",
@@ -57,3 +58,10 @@ def describe_routing(analysis: Analysis) -> str:
             return f"Weight steps: {','.join(map(str, analysis.step_weights))} max: {analysis.max_weight}"
         case Strategy.CANARY:
             return ""
+
+
+def paused_by(status: CanaryStatus) -> str:
+    """Who holds it and since when, for every sentence about something that a pause holds."""
+    paused = status.paused or Paused()
+    since = f" since {format_time(paused.since)}" if paused.since else ""
+    return f"paused by {paused.by or 'somebody'}{since}"

@@ -1,0 +1,31 @@
+"""How an analysis begins, the first time or again: counters and clocks at zero, no traffic."""
+
+from __future__ import annotations
+
+from handlers.core.draft import Draft
+from schemas.status import Phase
+
+
+def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
+    """Analyse the target as it is now; routes to 100/0 first. ``skip`` goes to production without analysis.
+
+    A pause stays. Without an analysis no slot is waited for, only pods.
+    """
+    seen, spec = draft.seen, draft.canary.spec
+    begun = draft.enter(
+        Phase.PROGRESSING,
+        canary_revision=seen.target_revision,
+        last_applied_spec=seen.target_revision,
+        failed_checks=0,
+        iterations=0,
+        in_a_row={},
+        pre_rollout_passed=False,
+        revision_since=seen.now,
+        not_ready_since=seen.now,
+        no_data_since=None,
+        strategy=spec.analysis.strategy.value,
+        skip_to="promotion" if skip else "",
+        returning=None,
+        approved=None,
+    )
+    return begun.weigh(0).go_on("target" if skip or spec.skip_analysis else "")
