@@ -107,8 +107,8 @@ class Observer:
         status = canary.status
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
         unproven = status.phase is Phase.NEW or status.invalid
-        twin = await self._older_twin(canary) if unproven else ""
         edited = status.observed_generation != canary.metadata.generation
+        twin, namesake = await self._older_twins(canary) if unproven else ("", "")
         seen = Observation(
             now=self._clock(),
             stimulus=stimulus,
@@ -120,6 +120,7 @@ class Observer:
             primary=_trimmed(primary),
             primary_current=own is not None and own.runs(status.primary_revision),
             older_twin=twin,
+            older_namesake=namesake,
             missing=await self._missing(canary) if unproven or edited else (),
             snapshot_missing=await self._snapshot_missing(canary, workload, own),
         )
@@ -132,18 +133,18 @@ class Observer:
             return False
         return await snapshots.load(self._kube, canary, status.primary_revision, target) is None
 
-    async def _older_twin(self, canary: Canary) -> str:
-        """Another Canary of ours on the same target that was there first; the younger one stands back."""
+    async def _older_twins(self, canary: Canary) -> tuple[str, str]:
+        """Canaries of ours on the same target, and under the same service name, that were there first.
+
+        Two that write the same objects undo each other's work: the younger one stands back.
+        """
         found, _ = await self._kube.list(CANARY, canary.metadata.namespace)
-        mine = (canary.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), canary.metadata.name)
-        for item in found:
-            other = Canary.from_object(item)
-            theirs = (other.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), other.metadata.name)
-            ours = other.belongs_to(self._provider)
-            same = ours and (other.target, other.spec.target_ref.kind) == (canary.target, canary.spec.target_ref.kind)
-            if same and other.metadata.uid != canary.metadata.uid and theirs < mine:
-                return str(other.ref)
-        return ""
+        others = [other for item in found if (other := Canary.from_object(item)).belongs_to(self._provider)]
+        elder = [other for other in others if _age(other) < _age(canary)]
+        kind = canary.spec.target_ref.kind
+        on_target = [other for other in elder if (other.target, other.spec.target_ref.kind) == (canary.target, kind)]
+        on_service = [other for other in elder if other.service == canary.service]
+        return _first(on_target), _first(on_service)
 
     async def _missing(self, canary: Canary) -> tuple[str, ...]:
         """Asked when the spec is new, edited or wrong: what it names besides the target and is not there."""
@@ -173,6 +174,15 @@ class Observer:
             or _fences(route) != _fences(seen.route)
             or _fences(target) != _fences(seen.target or {})
         )
+
+
+def _age(canary: Canary) -> tuple[datetime, str]:
+    """Creation times are whole seconds: the name decides between two of the same."""
+    return canary.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), canary.metadata.name
+
+
+def _first(canaries: list[Canary]) -> str:
+    return str(canaries[0].ref) if canaries else ""
 
 
 def _fences(item: Any) -> dict[str, str]:

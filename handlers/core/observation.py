@@ -76,6 +76,9 @@ class Observation(Wire):
     snapshot_missing: bool = False
     """The primary should get a revision whose snapshot is lost, and the target has moved on to another."""
     older_twin: str = ""
+    """An older Canary on the same target."""
+    older_namesake: str = ""
+    """An older Canary with the same service name, whose RouteTable and Services ours would be, too."""
     missing: tuple[str, ...] = ()
     """Fields of the spec with the object that they name, where that is not there."""
     problems: tuple[str, ...] = ()

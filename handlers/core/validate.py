@@ -135,6 +135,11 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
             f"spec.targetRef: {canary.target} already belongs to the older Canary {seen.older_twin}; "
             "point this one at another target or delete one of the two"
         )
+    elif seen.older_namesake:
+        yield (
+            f"spec.service.name: {canary.service} already belongs to the older Canary {seen.older_namesake}; "
+            "give this one another name or delete one of the two"
+        )
     target = seen.target_workload
     kind = canary.spec.target_ref.kind
     if target is None:

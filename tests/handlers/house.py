@@ -283,12 +283,12 @@ class House:
         return found
 
 
-def deployment(replicas: int = 1, image: str = "podinfo:1") -> Object:
-    labels = {"app": "podinfo"}
+def deployment(replicas: int = 1, image: str = "podinfo:1", name: str = "podinfo") -> Object:
+    labels = {"app": name}
     container = {"name": "podinfod", "image": image, "ports": [{"containerPort": 9898}]}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return {"metadata": {"name": "podinfo", "namespace": NAMESPACE}, "spec": spec}
+    return {"metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
 
 
 def canary_object(**spec: Any) -> Object:

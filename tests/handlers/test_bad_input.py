@@ -87,6 +87,20 @@ async def test_of_two_canaries_on_one_target_the_younger_stands_back(house: Hous
     assert found["status"].get("invalidSince") is None
 
 
+async def test_of_two_canaries_under_one_service_name_the_younger_stands_back(house: House) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.admin.create(DEPLOYMENT, deployment(name="other"))
+    namesake = canary_object(service={"name": "podinfo", "port": 9898})
+    namesake["metadata"]["name"] = "podinfo-other"
+    namesake["spec"]["targetRef"]["name"] = "other"
+    made = await house.admin.create(CANARY, namesake)
+    tick = house.slot().model_copy(update={"name": "podinfo-other", "uid": made["metadata"]["uid"]})
+    await house.advance(tick.ref, tick)
+    found = await house.object(CANARY, "podinfo-other")
+    assert "spec.service.name: podinfo already belongs to the older Canary podinfo.default" in str(found["status"])
+
+
 async def test_an_edit_that_is_wrong_holds_a_running_rollout_and_traffic_stays(house: House) -> None:
     await house.prepare()
     await house.initialized()
