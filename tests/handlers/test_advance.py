@@ -115,7 +115,7 @@ async def test_a_delayed_worker_never_writes_its_old_weight_over_an_abort(house:
 
     house.kube.before = wait_before_the_route
     slow = asyncio.create_task(house.tick())
-    await about_to_route.wait()
+    await asyncio.wait_for(about_to_route.wait(), 20)
     assert (await house.status()).canary_weight == 25, "committed, not yet projected"
     reply = await house.command("abort", worker=house.worker(house.admin))
     assert reply.accepted

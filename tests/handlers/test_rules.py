@@ -8,13 +8,18 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from handlers.adapters.errors import Conflict
+from handlers.observe import Observer
+from handlers.routing import Router
+from handlers.workloads import Workloads
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
-from tests.handlers.house import NAMESPACE, Crash, House
+from tests.handlers.house import NAMESPACE, REF, Crash, House
 
 
 async def _progressing(house: House) -> None:
@@ -56,7 +61,7 @@ async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(
     await house.catch_up()
     house.kube.before = wait_before_parking
     slow = asyncio.create_task(house.tick())
-    await about_to_park.wait()
+    await asyncio.wait_for(about_to_park.wait(), 20)
     other = house.worker(house.admin)
     await house.push("podinfo:4", announce=False)
     await house.change(ChangeReason.REVISION, worker=other)
@@ -81,7 +86,7 @@ async def test_a_delayed_template_never_replaces_a_later_one(house: House) -> No
 
     house.kube.before = wait_before_copying
     slow = asyncio.create_task(house.tick())
-    await about_to_copy.wait()
+    await asyncio.wait_for(about_to_copy.wait(), 20)
     reply = await house.command("abort", worker=house.worker(house.admin))
     assert reply.accepted, reply
     go_on.set()
@@ -214,3 +219,59 @@ async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) 
     await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"spec": {"routes": routes}})
     await house.change(ChangeReason.DRIFT)
     assert await house.weight() == 7, "hands off, repair included"
+
+
+async def test_an_old_status_never_overwrites_what_a_later_step_has_written(house: House) -> None:
+    """The worst case: a worker that kept a status for long, and reads the objects as they are now."""
+    await _progressing(house)
+    await house.tick()
+    observer = Observer(house.admin, house.settings)
+    old = await observer.look(REF, house.slot())
+    assert old is not None
+    await house.until(Phase.SUCCEEDED)
+    await house.push("podinfo:3")
+    await house.tick(2)
+    fresh = await observer.look(REF, house.slot())
+    assert fresh is not None
+    before = (await house.weight(), await house.image(), await house.replicas())
+    # as far as the old status knows, no later step exists
+    known = fresh.canary.status.model_copy(
+        update={
+            "canary_weight": old.canary.status.canary_weight,
+            "route_step": old.canary.status.route_step,
+            "primary_step": old.canary.status.primary_step,
+            "primary_revision": old.canary.status.primary_revision,
+            "target_step": old.canary.status.target_step,
+        }
+    )
+    stale = fresh.canary.model_copy(update={"status": known})
+    await Router(house.admin, house.settings).apply(stale, fresh.seen, everything=False)
+    await Workloads(house.admin, house.settings).apply(stale, fresh.seen, everything=False)
+    assert (await house.weight(), await house.image(), await house.replicas()) == before
+
+
+async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house: House) -> None:
+    await _progressing(house)
+    await house.tick(2)
+
+    async def die_before_copying(method: str, path: str) -> None:
+        if method == "PUT":
+            raise Crash
+
+    house.kube.before = die_before_copying
+    with pytest.raises(Crash):
+        await house.tick()
+    house.kube.before = None
+    await house.push("podinfo:3", announce=False)
+    await house.change()
+    assert await house.image() == "podinfo:2"
+
+
+async def test_an_abort_while_promoting_brings_the_promoted_snapshot_back(house: House) -> None:
+    await _progressing(house)
+    await house.until(Phase.PROMOTING, settled=False)
+    assert await house.image() == "podinfo:2"
+    await house.command("abort")
+    assert await house.image() == "podinfo:1"
+    await house.until(Phase.FAILED)
+    assert await house.weight() == 0
