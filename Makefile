@@ -42,7 +42,8 @@ check: .venv/ready ## ruff, mypy --strict, import contracts, generated files in 
 
 test-cluster: .venv/ready ## contract, lifecycle and RBAC suites against $$KUBECONFIG
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster that may be written to" >&2; exit 1; }
-	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 --dist loadfile tests/contract tests/deploy tests/cluster
+	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 tests/contract
+	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/deploy tests/cluster
 
 schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/
 	@$(RUN) -m schemas.generate

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 from pathlib import Path
@@ -135,8 +136,13 @@ async def test_get_watch_prints_what_happens(kubectl: Kubectl, kube: Kube) -> No
     assert process.stdout is not None
     async with asyncio.timeout(PATIENCE):
         assert (await process.stdout.readline()).split()[:2] == [b"first", b"0"]
-        await kube.patch(path("configmaps", kubectl.namespace, "first"), {"data": {"a": "1"}})
-        assert (await process.stdout.readline()).split()[:2] == [b"first", b"1"]
+        line = asyncio.create_task(process.stdout.readline())
+        for number in itertools.count():
+            # kubectl begins to watch some time after its first line, and never prints what came before
+            await kube.patch(path("configmaps", kubectl.namespace, "first"), {"data": {"a": str(number)}})
+            if (await asyncio.wait((line,), timeout=0.2))[0]:
+                break
+        assert (await line).split()[:2] == [b"first", b"1"]
     process.terminate()
     await process.communicate()
 
