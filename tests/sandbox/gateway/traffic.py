@@ -39,16 +39,22 @@ class Client:
 
     @asynccontextmanager
     async def load(self, at_once: int = 8, host: str = HOST) -> AsyncIterator[Counter[tuple[int, str]]]:
-        """Requests one after the other as long as the context lasts; the counter is complete at its end."""
+        """Requests one after the other as long as the context lasts, the first answered before it begins.
+
+        The counter is complete at its end.
+        """
         answers: Counter[tuple[int, str]] = Counter()
-        over = asyncio.Event()
+        begun, over = asyncio.Event(), asyncio.Event()
 
         async def ask() -> None:
             while not over.is_set():
                 answers[await self.get(host=host)] += 1
+                begun.set()
 
         workers = [asyncio.create_task(ask()) for _ in range(at_once)]
         try:
+            async with asyncio.timeout(10):
+                await begun.wait()
             yield answers
         finally:
             over.set()
