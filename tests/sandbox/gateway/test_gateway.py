@@ -253,7 +253,8 @@ async def test_a_new_gateway_serves_what_the_old_one_did_and_writes_no_status(wo
     async with world.gateway() as asking:
         await world.answers(asking, (200, "canary"))
         await world.apply(ROUTE_TABLE, route_table(weighted(0, 100), name="other"))
-        await world.delegate(delegating("other"), name="later")
-        await world.until(VIRTUAL_SERVICE, "later", judged)
+        # of two with one domain in the same second the name decides
+        await world.delegate(delegating("other"), name="younger")
+        await world.until(VIRTUAL_SERVICE, "younger", judged)
     after = [await world.get(kind, "podinfo") for kind in (ROUTE_TABLE, VIRTUAL_SERVICE)]
     assert after == before
