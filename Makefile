@@ -40,9 +40,10 @@ test-e2e: .venv/ready ## the end-to-end suite on the control plane of $$KUBECONF
 check: .venv/ready ## ruff, mypy --strict, import contracts, generated files in step with the code
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/lint-imports && $(RUN) -m schemas.generate --check
 
-test-cluster: .venv/ready ## contract, lifecycle and RBAC suites against $$KUBECONFIG
+test-cluster: .venv/ready ## contract, scenario, lifecycle and RBAC suites against $$KUBECONFIG
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a cluster that may be written to" >&2; exit 1; }
 	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 tests/contract
+	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 tests/scenarios/test_on_cluster.py
 	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/deploy tests/cluster
 
 schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/

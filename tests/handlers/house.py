@@ -134,8 +134,17 @@ class Answering:
 class House:
     """``tick()``, ``change()``, ``command()`` are wakes; ``gloo()`` lets the gateway speak."""
 
-    def __init__(self, kube: CountingKube, admin: Kube, bus: Bus, answering: Answering, settings: Settings) -> None:
+    def __init__(
+        self,
+        kube: CountingKube,
+        admin: Kube,
+        bus: Bus,
+        answering: Answering,
+        settings: Settings,
+        namespace: str = NAMESPACE,
+    ) -> None:
         self.kube, self.admin, self.bus, self.answering, self.settings = kube, admin, bus, answering, settings
+        self.namespace, self.ref = namespace, Ref(namespace, "podinfo")
         self.now = datetime.now(UTC).replace(microsecond=0)
         self.http = httpx.AsyncClient()
         self.uid = ""
@@ -152,7 +161,7 @@ class House:
 
     async def prepare(self, *, replicas: int = 1, **spec: Any) -> None:
         await self.definitions()
-        await self.admin.create(DEPLOYMENT, deployment(replicas))
+        await self.admin.create(DEPLOYMENT, deployment(replicas, namespace=self.namespace))
         await self.ready("podinfo")
         await self.canary(**spec)
 
@@ -169,14 +178,14 @@ class House:
             return
 
     async def canary(self, **spec: Any) -> None:
-        made = await self.admin.create(CANARY, canary_object(**spec))
+        made = await self.admin.create(CANARY, canary_object(self.namespace, **spec))
         self.uid = made["metadata"]["uid"]
 
     async def ready(self, name: str, timeout: float = 10) -> None:  # noqa: ASYNC109 - for a person who waits
         """The Deployment's pods are available; asked again and again, the API has no other way to say it."""
         async with asyncio.timeout(timeout):
             while True:
-                found = await self.admin.find(DEPLOYMENT, NAMESPACE, name)
+                found = await self.admin.find(DEPLOYMENT, self.namespace, name)
                 if found is not None:
                     workload = Workload(found)
                     state = workload.readiness(threshold=100, deadline=600, now=datetime.now(UTC))
@@ -186,17 +195,19 @@ class House:
 
     async def gloo(self) -> None:
         """The gateway reports on routes that have no report yet."""
-        found = await self.admin.find(ROUTE_TABLE, NAMESPACE, "podinfo")
+        found = await self.admin.find(ROUTE_TABLE, self.namespace, "podinfo")
         if found is None or self.gateway is None or (found.get("status") or {}).get("statuses"):
             return
-        proxy = {"state": self.gateway, "reason": "" if self.gateway == "Accepted" else "its own words"}
+        proxy = {"state": self.gateway, "reason": "" if self.gateway == "Accepted" else "its words"}
         report = {"state": "Accepted", "reportedBy": "gloo", "subresourceStatuses": {"*v1.Proxy.gateway": proxy}}
-        await self.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"status": {"statuses": {"gloo-system": report}}})
+        await self.admin.patch(
+            ROUTE_TABLE, self.namespace, "podinfo", {"status": {"statuses": {"gloo-system": report}}}
+        )
 
     # ---- wakes
 
     async def wake(self, stimulus: Stimulus, worker: Advance | None = None) -> Reply:
-        return await (worker or self.advance)(REF, stimulus)
+        return await (worker or self.advance)(self.ref, stimulus)
 
     async def tick(self, times: int = 1, *, worker: Advance | None = None) -> Reply:
         """A whole interval later; pods and gateway have had their time before it."""
@@ -207,24 +218,24 @@ class House:
         return reply
 
     def slot(self) -> Tick:
-        return Tick(namespace=NAMESPACE, name="podinfo", uid=self.uid, slot=self.now, interval=10)
+        return Tick(namespace=self.namespace, name="podinfo", uid=self.uid, slot=self.now, interval=10)
 
     async def change(self, reason: ChangeReason = ChangeReason.READY, worker: Advance | None = None) -> Reply:
         await self.catch_up()
         self.now += timedelta(seconds=1)
         number = str(next(self._numbers))
-        change = Change(namespace=NAMESPACE, name="podinfo", uid=self.uid, reason=reason, version=number)
+        change = Change(namespace=self.namespace, name="podinfo", uid=self.uid, reason=reason, version=number)
         return await self.wake(change, worker)
 
     async def command(self, verb: str, worker: Advance | None = None, **body: str) -> Reply:
         self.now += timedelta(seconds=1)
         body.setdefault("id", f"c{next(self._numbers)}")
-        return await self.wake(Command(namespace=NAMESPACE, name="podinfo", verb=Verb(verb), **body), worker)
+        return await self.wake(Command(namespace=self.namespace, name="podinfo", verb=Verb(verb), **body), worker)
 
     async def catch_up(self) -> None:
         await self.gloo()
         for name in ("podinfo", "podinfo-primary"):
-            if await self.admin.find(DEPLOYMENT, NAMESPACE, name):
+            if await self.admin.find(DEPLOYMENT, self.namespace, name):
                 await self.ready(name)
 
     async def until(self, phase: Phase, *, settled: bool = True, most: int = 30) -> None:
@@ -243,7 +254,7 @@ class House:
     async def push(self, image: str, *, announce: bool = True) -> None:
         container = {"name": "podinfod", "image": image}
         body = {"spec": {"template": {"spec": {"containers": [container]}}}}
-        await self.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo", body, type="strategic")
+        await self.admin.patch(DEPLOYMENT, self.namespace, "podinfo", body, type="strategic")
         if announce:
             await self.change(ChangeReason.REVISION)
 
@@ -253,7 +264,7 @@ class House:
         return Canary.from_object(await self.object(CANARY, "podinfo")).status
 
     async def object(self, resource: Resource, name: str) -> Object:
-        return await self.admin.get(resource, NAMESPACE, name)
+        return await self.admin.get(resource, self.namespace, name)
 
     async def weight(self) -> int:
         route = await self.object(ROUTE_TABLE, "podinfo")
@@ -270,7 +281,7 @@ class House:
         return dict((await self.object(SERVICE, name))["spec"]["selector"])
 
     async def snapshots(self) -> list[str]:
-        found, _ = await self.admin.list(CONTROLLER_REVISION, NAMESPACE)
+        found, _ = await self.admin.list(CONTROLLER_REVISION, self.namespace)
         return [item["metadata"]["name"] for item in found]
 
     async def results(self) -> list[StepResult]:
@@ -283,15 +294,17 @@ class House:
         return found
 
 
-def deployment(replicas: int = 1, image: str = "podinfo:1", name: str = "podinfo") -> Object:
+def deployment(
+    replicas: int = 1, image: str = "podinfo:1", name: str = "podinfo", *, namespace: str = NAMESPACE
+) -> Object:
     labels = {"app": name}
     container = {"name": "podinfod", "image": image, "ports": [{"containerPort": 9898}]}
     template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return {"metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec}
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 
 
-def canary_object(**spec: Any) -> Object:
+def canary_object(namespace: str = NAMESPACE, /, **spec: Any) -> Object:
     analysis = {"interval": "10s", "threshold": 2, "maxWeight": 50, "stepWeight": 25, **spec.pop("analysis", {})}
     wanted = {
         "provider": "gloo",
@@ -299,4 +312,4 @@ def canary_object(**spec: Any) -> Object:
         "service": {"port": 9898},
         "analysis": {key: value for key, value in analysis.items() if value is not None},
     }
-    return {"metadata": {"name": "podinfo", "namespace": NAMESPACE}, "spec": {**wanted, **spec}}
+    return {"metadata": {"name": "podinfo", "namespace": namespace}, "spec": {**wanted, **spec}}

@@ -36,7 +36,7 @@ class Watched(World):
     """Raises AssertionError in the wake that breaks a promise."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        super().__init__({**spec, "progressDeadlineSeconds": 60})
+        super().__init__({"progressDeadlineSeconds": 60, **spec})
         self.earned: set[str] = set()
         """Images that may reach the primary: at first any, after the first promotion those that went the whole way."""
 

@@ -1,0 +1,44 @@
+"""A stage on the real API server, ``$KUBECONFIG``, in a namespace of its own; collected only where it is asked for."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from handlers.adapters.kube import Kube, find_access
+from schemas.settings import Settings
+from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
+from tests.handlers.house import CountingKube, House
+from tests.scenarios.on_cluster import OnCluster
+from tests.scenarios.surroundings import Answers, Heard
+
+collect_ignore = [] if wanted_for_real() else ["test_on_cluster.py"]
+_served: set[str] = set()
+
+
+async def _definitions(kube: Kube, kubeconfig: str) -> None:
+    """Once a process."""
+    if kubeconfig not in _served:
+        await installed(kube)
+        _served.add(kubeconfig)
+
+
+@pytest.fixture
+async def stage() -> AsyncIterator[OnCluster]:
+    kubeconfig = os.environ["KUBECONFIG"]
+    answers, heard = Answers(), Heard()
+    await answers.start()
+    settings = Settings(metrics_server=answers.url, drain=0)
+    access = await find_access(kubeconfig)
+    async with (
+        connected(kubeconfig) as admin,
+        CountingKube(access, user_agent="canarybus-handlers") as kube,
+    ):
+        await _definitions(admin, kubeconfig)
+        async with own_namespace(admin) as namespace:
+            house = House(kube, admin, heard, answers, settings, namespace)
+            yield OnCluster(house, answers, heard)
+            await house.http.aclose()
+    await answers.stop()

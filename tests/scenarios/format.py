@@ -1,0 +1,154 @@
+"""The language of the scenarios, strict: a word that means nothing is an error. README.md is its grammar for people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from schemas.status import Phase, Severity
+
+HERE = Path(__file__).parent
+Role = Literal["target", "primary"]
+Gateway = Literal["Accepted", "Pending", "Warning", "Rejected", "silent"]
+Answer = Literal["open", "passes", "closed", "fails"]
+Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+"""One text or several. Each is a part of a sentence, or a regular expression when it is written /like this/."""
+NOTHING = ("nothing",)
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class Start(Strict):
+    """The Canary and how far its story has gone when it begins; it is really played there."""
+
+    analysis: dict[str, Any] = {}
+    metrics: tuple[str | dict[str, Any], ...] = ()
+    hooks: tuple[str | dict[str, Any], ...] = ()
+    spec: dict[str, Any] = {}
+    phase: Phase = Field(default=Phase.INITIALIZED, alias="in")
+    weight: int | None = None
+    iterations: int | None = None
+
+
+class Order(Strict):
+    """A command as people send it; ``again`` repeats the one before, id and all."""
+
+    verb: str
+    by: str = ""
+    reason: str = ""
+    revision: str = ""
+    phase: str = ""
+    again: bool = False
+
+
+Fault = Literal["conflict at the commit", "dies after the commit", "stalls after the commit"]
+Deed = Literal[
+    "deletes the RouteTable",
+    "edits the RouteTable",
+    "labels the RouteTable",
+    "adds options to the route",
+    "copies a fence to the RouteTable",
+    "deletes the primary",
+    "edits the primary",
+    "deletes the target",
+    "restores the target",
+    "scales the target to 0",
+    "scales the primary to 3",
+    "deletes the snapshots",
+]
+
+
+class Then(Strict):
+    """What is to be seen after a step. ``told``, ``alert``, ``asked``, ``written`` look at that step alone."""
+
+    phase: Phase | None = None
+    weight: int | None = None
+    failed_checks: int | None = None
+    iterations: int | None = None
+    reason: str | None = None
+    told: Texts | None = None
+    not_told: Texts | None = None
+    alert: Literal["nothing"] | dict[Severity, Texts] | None = None
+    ready: str | None = None
+    promoted: str | None = None
+    waiting_for: Literal["", "nothing", "target", "primary", "gateway", "gate", "data"] | None = None
+    settled: bool | None = None
+    image: dict[Role, str] | None = None
+    replicas: dict[Role, int] | None = None
+    asked: Texts | None = None
+    not_asked: Texts | None = None
+    written: Literal["nothing"] | None = None
+    reply: str | None = None
+
+
+class Step(Strict):
+    """One thing that happens, and what is to be seen then."""
+
+    push: str | None = None
+    silent_push: str | None = None
+    tick: int | Fault | Literal["the same slot"] | None = None
+    wake: Literal["revision", "spec", "ready", "drift", "resync", "deleted"] | None = None
+    wait: float | None = None
+    metrics: dict[str, float | Literal["empty", "unreachable", "error"]] | None = None
+    providers: Literal["away", "back"] | None = None
+    hooks: dict[str, Answer] | None = None
+    gateway: Gateway | None = None
+    pods: dict[Role, Literal["ready", "not ready"]] | None = None
+    command: str | Order | None = None
+    edit: dict[str, Any] | None = None
+    somebody: Deed | None = None
+    late_worker: Literal["writes"] | None = None
+    then: Then | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Step:
+        if len(self._given()) != 1:
+            raise ValueError(f"one thing happens in a step, here it is {' and '.join(self._given()) or 'none'}")
+        return self
+
+    def _given(self) -> list[str]:
+        return [name for name in sorted(self.model_fields_set) if name != "then" and getattr(self, name) is not None]
+
+    @property
+    def action(self) -> str:
+        return self._given()[0]
+
+    @property
+    def value(self) -> Any:
+        return getattr(self, self.action)
+
+
+class Scenario(Strict):
+    """``only``: the world that can play it, with the reason why the other cannot."""
+
+    scenario: str
+    shows: Texts
+    only: dict[Literal["core", "cluster"], str] = {}
+    start: Start = Start()
+    steps: tuple[Step, ...] = Field(min_length=1)
+    file: str = ""
+
+    def plays_on(self, world: Literal["core", "cluster"]) -> bool:
+        return not self.only or world in self.only
+
+
+def load(file: Path) -> list[Scenario]:
+    """Raises ValueError that names the file, the scenario and the word."""
+    found = yaml.load(file.read_text(), yaml.CSafeLoader)
+    scenarios = []
+    for number, item in enumerate(found, 1):
+        try:
+            scenarios.append(Scenario.model_validate({**item, "file": file.name}))
+        except ValueError as error:
+            raise ValueError(f"{file.name}, scenario {number} ({item.get('scenario')}): {error}") from error
+    return scenarios
+
+
+def everything() -> list[Scenario]:
+    return [scenario for file in sorted(HERE.glob("*.yaml")) if file.name != "rows.yaml" for scenario in load(file)]

@@ -1,0 +1,255 @@
+"""Scenarios on a real API server with the real controllers; pods, gateway and metrics answer as a scenario says."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from handlers.adapters.errors import TransientError
+from handlers.adapters.kube import Object
+from schemas.events import ChangeReason
+from schemas.gloo import ROUTE_STEP
+from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE
+from schemas.status import IDLE, CanaryStatus
+from schemas.workload import Workload
+from tests.handlers.core.manifests import podinfo
+from tests.handlers.house import Crash, House
+from tests.scenarios.beginning import play_to
+from tests.scenarios.faults import Faults
+from tests.scenarios.format import Order, Start
+from tests.scenarios.manifest import deep, passes, spec_of
+from tests.scenarios.play import Seen
+from tests.scenarios.surroundings import Answers, Heard, Pods
+
+TARGET, PRIMARY = "podinfo", "podinfo-primary"
+NAMES = {"target": TARGET, "primary": PRIMARY}
+
+
+class OnCluster:
+    """``house`` has a namespace of its own; what is seen speaks of ``test``, whatever that is called."""
+
+    def __init__(self, house: House, answers: Answers, heard: Heard) -> None:
+        self.house, self.answers, self.heard = house, answers, heard
+        self.pods = Pods(house.admin, house.namespace)
+        self.faults = Faults(house, heard)
+        self.gone: Object | None = None
+        self.reply = ""
+        self._step = 0
+
+    async def begin(self, start: Start) -> None:
+        house, target = self.house, podinfo()
+        target["metadata"] = {"name": TARGET, "namespace": house.namespace}
+        await house.admin.create(DEPLOYMENT, target)
+        spec = spec_of(start, lambda name: f"{self.answers.url}/hook/{name}")
+        made = {"metadata": {"name": "podinfo", "namespace": house.namespace}, "spec": spec}
+        house.uid = (await house.admin.create(CANARY, made))["metadata"]["uid"]
+        await play_to(self, start)
+
+    async def do(self, action: str, value: Any) -> None:
+        self._step = (await self.house.status()).step
+        self.heard.notices.clear()
+        self.answers.asked.clear()
+        self.house.kube.reset()
+        self.reply = ""
+        await getattr(self, f"_{action}")(value)
+
+    async def see(self) -> Seen:
+        house = self.house
+        route, target, primary, status = await asyncio.gather(
+            house.admin.find(ROUTE_TABLE, house.namespace, "podinfo"),
+            house.admin.find(DEPLOYMENT, house.namespace, TARGET),
+            house.admin.find(DEPLOYMENT, house.namespace, PRIMARY),
+            house.status(),
+        )
+        workloads = {role: Workload(item) for role, item in (("target", target), ("primary", primary)) if item}
+        weight = _weight(route)
+        assert not weight or "target" not in workloads or workloads["target"].replicas, "at zero while routed to"
+        return self._told(status, weight, workloads)
+
+    def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload]) -> Seen:
+        conditions = {item.type: f"{item.status}: {item.reason}: {item.message}" for item in status.conditions}
+        written = [call for call in self.house.kube.made if not call.startswith("GET")]
+        return Seen(
+            phase=status.phase,
+            weight=weight,
+            failed_checks=status.failed_checks,
+            iterations=status.iterations,
+            reason=status.last_step.reason if status.last_step else "",
+            ready=self._plain(conditions.get("Ready", "")),
+            promoted=self._plain(conditions.get("Promoted", "")),
+            waiting_for=status.waiting_for,
+            settled=status.settled or status.phase not in IDLE,
+            image={role: _image(item) for role, item in workloads.items()},
+            replicas={role: item.replicas for role, item in workloads.items()},
+            told=tuple(self._plain(notice.message) for notice in self.heard.notices),
+            alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
+            asked=tuple(dict.fromkeys(self.answers.asked)),
+            reply=self._plain(self.reply),
+            written=tuple(written),
+            last=status.to_wire(),
+        )
+
+    def _plain(self, text: str) -> str:
+        return text.replace(self.house.namespace, "test")
+
+    # ---- wakes
+
+    async def _woken(self, wake: Any) -> Any:
+        """A wake that leaves its work to the next one has said so; a process that dies is another one from then on."""
+        try:
+            return await wake
+        except TransientError:
+            return None
+        except Crash:
+            self.house.advance = self.house.worker()
+            return None
+
+    async def _arrive(self) -> None:
+        """Pods and gateway have had their time before each wake."""
+        await self._gloo()
+        await self.pods.settle()
+
+    async def _push(self, image: str) -> None:
+        await self._silent_push(image)
+        await self._wake("revision")
+
+    async def _silent_push(self, image: str) -> None:
+        await self.house.push(image, announce=False)
+
+    async def _tick(self, value: int | str) -> None:
+        again = value == "the same slot"
+        if isinstance(value, str) and not again:
+            self.faults.arm(value)
+        for _ in range(value if isinstance(value, int) else 1):
+            await self._arrive()
+            tick = self.house.slot()
+            if again:
+                tick = tick.model_copy(update={"slot": (await self.house.status()).last_tick})
+                await self._woken(self.house.wake(tick))
+                continue
+            self.house.now = self.pods.later(self.house.now, 10)
+            await self._woken(self.faults.run(self.house.wake(self.house.slot())))
+        self.faults.disarm()
+
+    async def _wake(self, reason: str) -> None:
+        await self._arrive()
+        await self._woken(self.house.change(ChangeReason(reason)))
+
+    async def _command(self, value: str | Order) -> None:
+        order = Order(verb=value) if isinstance(value, str) else value
+        body = {key: text for key, text in order.model_dump(exclude={"verb", "again"}).items() if text}
+        last = (await self.house.status()).last_command
+        if order.again and last is not None:
+            body["id"] = last.id
+        reply = await self._woken(self.house.command(order.verb, **body))
+        self.reply = f"{'accepted' if reply.accepted else 'refused'}: {reply.message}"
+
+    async def _edit(self, spec: dict[str, Any]) -> None:
+        house = self.house
+        item = await house.object(CANARY, "podinfo")
+        item["spec"] = deep(item["spec"], spec)
+        await house.admin.replace(CANARY, item)
+        await self._wake("spec")
+
+    # ---- the world around
+
+    async def _wait(self, seconds: float) -> None:
+        self.house.now = self.pods.later(self.house.now, seconds)
+
+    async def _metrics(self, answers: dict[str, float | str]) -> None:
+        self.answers.values |= answers
+
+    async def _providers(self, state: str) -> None:
+        self.answers.away = state == "away"
+
+    async def _hooks(self, answers: dict[str, Any]) -> None:
+        self.answers.gates |= {name: 200 if passes(answer) else 403 for name, answer in answers.items()}
+
+    async def _gateway(self, verdict: str) -> None:
+        self.house.gateway = None if verdict == "silent" else verdict
+        await self._gloo(again=True)
+
+    async def _gloo(self, *, again: bool = False) -> None:
+        house = self.house
+        route = await house.admin.find(ROUTE_TABLE, house.namespace, "podinfo")
+        if route is None:
+            return
+        if again and route.get("status"):
+            await house.admin.patch(ROUTE_TABLE, house.namespace, "podinfo", {"status": None})
+        await house.gloo()
+
+    async def _pods(self, states: dict[str, str]) -> None:
+        for role, state in states.items():
+            self.pods.turn(NAMES[role], ready=state == "ready")
+
+    async def _late_worker(self, _writes: str) -> None:
+        await self._woken(self.faults.release())
+
+    async def _somebody(self, deed: str) -> None:
+        admin, namespace = self.house.admin, self.house.namespace
+        match deed.split():
+            case ["deletes", "the", "RouteTable"]:
+                await admin.delete(ROUTE_TABLE, namespace, "podinfo")
+            case ["deletes", "the", "primary"]:
+                await admin.delete(DEPLOYMENT, namespace, PRIMARY)
+            case ["deletes", "the", "target"]:
+                self.gone = await admin.get(DEPLOYMENT, namespace, TARGET)
+                await admin.delete(DEPLOYMENT, namespace, TARGET)
+            case ["restores", "the", "target"]:
+                await admin.create(DEPLOYMENT, _applied_again(self.gone))
+            case ["deletes", "the", "snapshots"]:
+                for name in await self.house.snapshots():
+                    await admin.delete(CONTROLLER_REVISION, namespace, name)
+            case _:
+                await self._hands_on(deed)
+
+    async def _hands_on(self, deed: str) -> None:
+        admin, namespace = self.house.admin, self.house.namespace
+        routes = (await self.house.object(ROUTE_TABLE, "podinfo"))["spec"]["routes"]
+        edited = {"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": "podinfo:edited"}]}}}}
+        match deed:
+            case "edits the RouteTable":
+                shares = routes[0]["routeAction"]["multi"]["destinations"]
+                shares[0]["weight"], shares[1]["weight"] = 12, 88
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
+            case "labels the RouteTable":
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"metadata": {"labels": {"owner": "somebody"}}})
+            case "adds options to the route":
+                routes[0]["options"] = {"timeout": "3s"}
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
+            case "copies a fence to the RouteTable":
+                fence = {"annotations": {ROUTE_STEP: "9999"}}
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"metadata": fence})
+            case "edits the primary":
+                await admin.patch(DEPLOYMENT, namespace, PRIMARY, edited, type="strategic")
+            case "scales the target to 0":
+                await admin.patch(DEPLOYMENT, namespace, TARGET, {"spec": {"replicas": 0}})
+            case "scales the primary to 3":
+                await admin.patch(DEPLOYMENT, namespace, PRIMARY, {"spec": {"replicas": 3}})
+            case _:
+                raise AssertionError(f"nobody knows how somebody {deed}")
+
+
+def _weight(route: Object | None) -> int:
+    """The canary's; every route must add up to 100."""
+    if route is None:
+        return 0
+    found = [item["routeAction"]["multi"]["destinations"] for item in route["spec"]["routes"]]
+    shares = [[int(share.get("weight", 0)) for share in destinations] for destinations in found]
+    assert all(sum(each) == 100 for each in shares), f"weights {shares} are not 100 together"
+    return shares[0][1]
+
+
+def _image(workload: Workload) -> str:
+    return str(workload.template["spec"]["containers"][0]["image"])
+
+
+def _applied_again(gone: Object | None) -> Object:
+    assert gone is not None, "nobody has deleted it"
+    metadata = {key: gone["metadata"][key] for key in ("name", "namespace")}
+    metadata["annotations"] = {
+        key: text
+        for key, text in (gone["metadata"].get("annotations") or {}).items()
+        if "deployment.kubernetes" not in key
+    }
+    return {"metadata": metadata, "spec": gone["spec"]}

@@ -1,0 +1,131 @@
+"""Plays a scenario on a stage, and says which step of which file went otherwise than told."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tests.scenarios.format import NOTHING, Scenario, Start, Step, Texts, Then
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The world after a step; ``told``, ``alerts``, ``asked``, ``reply`` and ``written`` belong to that step alone."""
+
+    phase: str
+    weight: int
+    failed_checks: int
+    iterations: int
+    reason: str
+    ready: str
+    promoted: str
+    waiting_for: str
+    settled: bool
+    image: dict[str, str]
+    replicas: dict[str, int]
+    told: tuple[str, ...] = ()
+    alerts: tuple[tuple[str, str], ...] = ()
+    asked: tuple[str, ...] = ()
+    reply: str = ""
+    written: tuple[str, ...] = ()
+    last: dict[str, Any] = field(default_factory=dict)
+
+
+class Stage(Protocol):
+    """A world in which a scenario is played. ``do`` raises AssertionError when a promise is broken that always holds."""
+
+    async def begin(self, start: Start) -> None: ...
+
+    async def do(self, action: str, value: Any) -> None: ...
+
+    async def see(self) -> Seen: ...
+
+
+async def play(scenario: Scenario, stage: Stage) -> None:
+    try:
+        await stage.begin(scenario.start)
+    except AssertionError as error:
+        raise AssertionError(f"{scenario.file}: {scenario.scenario!r} never gets to its start: {error}") from error
+    for number, step in enumerate(scenario.steps, 1):
+        try:
+            await stage.do(step.action, step.value)
+        except AssertionError as error:
+            raise AssertionError(_where(scenario, number, step) + f"\n  breaks a promise: {error}") from error
+        if step.then is None:
+            continue
+        seen = await stage.see()
+        if wrong := compare(step.then, seen):
+            raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"the status: {seen.last}"]))
+
+
+def _where(scenario: Scenario, number: int, step: Step) -> str:
+    return f"{scenario.file}: {scenario.scenario!r}, step {number} ({step.action}: {step.value})"
+
+
+def compare(then: Then, seen: Seen) -> list[str]:
+    """Every difference, in a line."""
+    wrong = []
+    for name in sorted(then.model_fields_set):
+        wanted = getattr(then, name)
+        if name in _SENTENCES:
+            wrong += _SENTENCES[name](wanted, seen)
+        elif isinstance(wanted, dict):
+            found = getattr(seen, name)
+            wrong += [_line(f"{name} of {key}", value, found.get(key)) for key, value in wanted.items()
+                      if found.get(key) != value]  # fmt: skip
+        elif wanted != getattr(seen, name):
+            wrong.append(_line(name, wanted, getattr(seen, name)))
+    return wrong
+
+
+def _line(what: str, wanted: object, seen: object) -> str:
+    return f"{what}: expected {wanted!r}, saw {seen!r}"
+
+
+def says(wanted: str, text: str) -> bool:
+    """``wanted`` is a part of the text, or /a regular expression/."""
+    if len(wanted) > 2 and wanted[0] == wanted[-1] == "/":
+        return re.search(wanted[1:-1], text) is not None
+    return wanted in text
+
+
+def _each(what: str, wanted: Texts, found: tuple[str, ...]) -> list[str]:
+    if wanted == NOTHING:
+        return [_line(what, "nothing", found)] if found else []
+    return [_line(what, text, found) for text in wanted if not any(says(text, one) for one in found)]
+
+
+def _none(what: str, unwanted: Texts, found: tuple[str, ...]) -> list[str]:
+    return [f"{what}: nobody expected {one!r}" for text in unwanted for one in found if says(text, one)]
+
+
+def _alert(wanted: Any, seen: Seen) -> list[str]:
+    if wanted == "nothing":
+        return [_line("alert", "nothing", seen.alerts)] if seen.alerts else []
+    return [
+        line
+        for severity, texts in wanted.items()
+        for line in _each(f"alert ({severity})", texts, tuple(text for its, text in seen.alerts if its == severity))
+    ]
+
+
+def _sentence(what: str, wanted: str, text: str) -> list[str]:
+    return [] if says(wanted, text) else [_line(what, wanted, text)]
+
+
+_SENTENCES: dict[str, Any] = {
+    "told": lambda wanted, seen: _each("told", wanted, seen.told),
+    "not_told": lambda wanted, seen: _none("told", wanted, seen.told),
+    "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
+    "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
+    "alert": _alert,
+    "ready": lambda wanted, seen: _sentence("ready", wanted, seen.ready),
+    "promoted": lambda wanted, seen: _sentence("promoted", wanted, seen.promoted),
+    "reply": lambda wanted, seen: _sentence("reply", wanted, seen.reply),
+    "written": lambda wanted, seen: [_line("written", "nothing", seen.written)] if seen.written else [],
+    "waiting_for": lambda wanted, seen: (
+        [] if seen.waiting_for == ("" if wanted == "nothing" else wanted)
+        else [_line("waitingFor", wanted, seen.waiting_for or "nothing")]
+    ),
+}  # fmt: skip

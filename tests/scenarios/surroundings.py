@@ -1,0 +1,145 @@
+"""What surrounds a Canary on the cluster: who answers its questions, who hears of it, and its pods."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+
+from aiohttp import web
+
+from handlers.adapters.bus import Bus
+from handlers.adapters.errors import Conflict, NotFound
+from handlers.adapters.kube import Kube, Object
+from schemas.events import Message, StepResult
+from schemas.resources import DEPLOYMENT, POD
+from schemas.status import Notice
+from schemas.workload import Workload
+from tests.handlers.house import Answering
+
+NEVER = "does-not-exist"
+"""An image with this in its name never becomes ready: the stand-in kubelet cannot pull it."""
+
+
+class Answers(Answering):
+    """Hooks by name, and metrics by name: 100 unless a scenario says otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, float | str] = {}
+        self.away = False
+
+    async def _hook(self, request: web.Request) -> web.Response:
+        name = request.match_info["name"]
+        self.asked.append(name)
+        usual = 403 if name == "rollback" else 200
+        return web.Response(status=self.gates.get(name, usual), text="no")
+
+    async def _query(self, request: web.Request) -> web.Response:
+        query = request.query["query"]
+        if query == "vector(1)":
+            self.asked.append("providers")
+            return web.Response(status=503, text="it is down") if self.away else _number(1)
+        name = _metric_of(query)
+        self.asked.append(name)
+        value = self.values.get(name, 100)
+        match value:
+            case "unreachable" | "error":
+                return web.Response(status=503 if value == "unreachable" else 400, text="it is down")
+            case "empty":
+                return _answer([])
+            case _:
+                return _number(float(value))
+
+
+def _metric_of(query: str) -> str:
+    if "histogram_quantile" in query:
+        return "request-duration"
+    return "request-success-rate" if "envoy_cluster_upstream_rq" in query else query
+
+
+def _number(value: float) -> web.Response:
+    return _answer([{"metric": {}, "value": [0, str(value)]}])
+
+
+def _answer(result: list[Object]) -> web.Response:
+    answer = {"status": "success", "data": {"resultType": "vector", "result": result}}
+    return web.Response(text=json.dumps(answer), content_type="application/json")
+
+
+class Heard(Bus):
+    """A bus that only listens: what the results of this step tell people."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+        self.before: Callable[[], Awaitable[None]] | None = None
+        self._steps: set[str] = set()
+
+    async def publish(self, message: Message, *, source: str) -> bool:
+        if self.before is not None:
+            await self.before()
+        if isinstance(message, StepResult) and message.message_id not in self._steps:
+            self._steps.add(message.message_id)
+            self.notices += message.notices
+        return True
+
+    async def holds(self, message: Message) -> bool:
+        return message.message_id in self._steps
+
+
+class Pods:
+    """Waits until Deployments are as their pods are meant to be: ready, or not, by hand."""
+
+    def __init__(self, admin: Kube, namespace: str) -> None:
+        self._admin, self._namespace = admin, namespace
+        self._not_ready: set[str] = set()
+
+    def turn(self, workload: str, *, ready: bool) -> None:
+        (self._not_ready.discard if ready else self._not_ready.add)(workload)
+
+    @staticmethod
+    def later(now: datetime, seconds: float) -> datetime:
+        """The scenario's clock never stays behind the one that the real controllers go by."""
+        return max(now + timedelta(seconds=seconds), datetime.now(UTC).replace(microsecond=0))
+
+    async def settle(self) -> None:
+        async with asyncio.timeout(30):
+            for name in ("podinfo", "podinfo-primary"):
+                while not await self._is_settled(name):
+                    await asyncio.sleep(0.03)
+
+    async def _is_settled(self, name: str) -> bool:
+        found = await self._admin.find(DEPLOYMENT, self._namespace, name)
+        if found is None:
+            return True
+        workload = Workload(found)
+        status = workload.status
+        if found["metadata"]["generation"] > int(status.get("observedGeneration", 0)):
+            return False
+        if workload.replicas and NEVER in str(workload.template):
+            return bool(status.get("updatedReplicas")) and bool(status.get("unavailableReplicas"))
+        ready = name not in self._not_ready
+        numbers = [int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")]
+        if numbers == [workload.replicas, workload.replicas, workload.replicas if ready else 0]:
+            return True
+        await self._turn_pods(name, ready=ready)
+        return False
+
+    async def _turn_pods(self, name: str, *, ready: bool) -> None:
+        pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
+        wanted = "True" if ready else "False"
+        for pod in pods:
+            conditions = (pod.get("status") or {}).get("conditions") or []
+            if any(item["type"] == "Ready" and item["status"] != wanted for item in conditions):
+                await self._turn(pod, conditions, wanted)
+
+    async def _turn(self, pod: Object, conditions: list[Object], wanted: str) -> None:
+        turned = [{**item, "status": wanted} if "Ready" in item["type"] else item for item in conditions]
+        name = pod["metadata"]["name"]
+        try:
+            await self._admin.patch(
+                POD, self._namespace, name, {"status": {"conditions": turned}}, subresource="status"
+            )
+        except (Conflict, NotFound):
+            return

@@ -1,0 +1,43 @@
+"""Every row of the two documents has its scenario, and every scenario shows a row that there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import yaml
+
+from tests.scenarios.format import HERE, everything
+
+ROOT = Path(__file__).resolve().parents[2]
+ROWS = yaml.safe_load((HERE / "rows.yaml").read_text())
+NAMED = [*ROWS["transitions"], *ROWS["lifecycle"], *ROWS["defects"]]
+SCENARIOS = everything()
+SHOWN = {row for scenario in SCENARIOS for row in scenario.shows}
+
+
+def test_every_row_has_a_scenario_or_names_its_test() -> None:
+    assert [row for row in NAMED if row not in SHOWN | ROWS["elsewhere"].keys() | set(ROWS.get("owed") or ())] == []
+
+
+def test_no_scenario_shows_a_row_that_is_not_there() -> None:
+    assert sorted(SHOWN - set(NAMED)) == []
+
+
+def test_no_row_is_owed_that_is_shown() -> None:
+    assert sorted(set(ROWS.get("owed") or ()) & SHOWN) == []
+
+
+def test_tests_that_rows_name_are_there() -> None:
+    lost = []
+    for row, test in ROWS["elsewhere"].items():
+        file, _, name = test.partition("::")
+        path = ROOT / file
+        if not path.exists() or not re.search(rf"def {name}\b", path.read_text()):
+            lost.append(f"{row}: {test}")
+    assert lost == []
+
+
+def test_scenarios_are_told_apart_by_their_sentence() -> None:
+    told = [scenario.scenario for scenario in SCENARIOS]
+    assert sorted(told) == sorted(set(told))
