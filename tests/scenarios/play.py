@@ -33,7 +33,7 @@ class Seen:
 
 
 class Stage(Protocol):
-    """A world in which a scenario is played. ``do`` raises AssertionError when a promise is broken that always holds."""
+    """A world to play in. ``do`` raises AssertionError when a promise is broken that always holds."""
 
     async def begin(self, start: Start) -> None: ...
 
