@@ -6,10 +6,9 @@ import re
 
 import pytest
 import re2
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from handlers.core.queries import LONGEST, TemplateError, built_in, fill_in, render
+from handlers.core.queries import built_in, render
+from handlers.core.templates import fill_in
 from schemas.canary import Canary, Metric
 
 VALUES = {"name": "podinfo", "namespace": "test", "interval": "1m"}
@@ -111,85 +110,3 @@ def test_the_tutorials_template_renders() -> None:
     assert 'kubernetes_namespace="test"' in rendered
     assert 'status!="404"' in rendered
     assert "}[1m]" in rendered
-
-
-@pytest.mark.parametrize(
-    ("template", "rendered"),
-    [
-        ("", ""),
-        ("up{a='b'}", "up{a='b'}"),
-        ('{{ "{{" }}x}}', "{{x}}"),
-        ('{{ "}}" }}', "}}"),
-        ("{{ `a\\b` }}", "a\\b"),
-        ('{{ "a\\"b" }}', 'a"b'),
-        ("{% if %}{# kept #}", "{% if %}{# kept #}"),
-        ("a  {{- name -}}  b", "apodinfob"),
-        ("a {{/* }} why */}} b", "a  b"),
-        ("{{name}}{{\n  name\n}}", "podinfopodinfo"),
-    ],
-)
-def test_a_template_means_what_it_means_in_go(template: str, rendered: str) -> None:
-    assert fill(template) == rendered
-
-
-@pytest.mark.parametrize(
-    ("template", "line", "column", "words"),
-    [
-        ("{{ nme }}", 1, 4, "nme is not known; there are name, namespace, interval, variables.<key>"),
-        ("a\nbc {{ variables.gone }}", 2, 7, "templateVariables has no 'gone'; it has key"),
-        ('{{ index variables "gone" }}', 1, 20, "has no 'gone'"),
-        ("{{ variables.a-b }}", 1, 4, 'index variables "a-b"'),
-        ("{{ variables }}", 1, 4, "say which variable"),
-        ("{{ index name 1 }}", 1, 4, '{{ index variables "key" }}'),
-        ("x\n\n  {{ if eq name }}", 3, 6, "if is not supported"),
-        ('{{ printf "%s" name }}', 1, 4, "printf is not supported"),
-        ("{{ range variables }}", 1, 4, "range is not supported"),
-        ("{{ name | upper }}", 1, 9, "unexpected | after name"),
-        ("{{ .Name }}", 1, 4, "'.' is not supported"),
-        ("{{ $x := name }}", 1, 4, "'$' is not supported"),
-        ("{{ name.length }}", 1, 4, "name has no field length"),
-        ("{{ name namespace }}", 1, 9, "unexpected namespace after name"),
-        ("{{ }}", 1, 3, "nothing between"),
-        ("up {{ name", 1, 4, "never closed"),
-        ('{{ "open }}', 1, 4, "not supported"),
-        ('{{ "\\d" }}', 1, 4, "escape"),
-        ("{{/* never }}", 1, 3, "not supported"),
-    ],
-)
-def test_a_mistake_is_told_with_its_line_and_column(template: str, line: int, column: int, words: str) -> None:
-    with pytest.raises(TemplateError) as raised:
-        fill(template, key="v")
-    assert (raised.value.line, raised.value.column) == (line, column)
-    assert words in str(raised.value)
-    assert str(raised.value).startswith(f"line {line}, column {column}: ")
-
-
-def test_a_template_and_a_query_have_a_longest_length() -> None:
-    with pytest.raises(TemplateError, match="longer than"):
-        fill("x" * (LONGEST + 1))
-    with pytest.raises(TemplateError, match="the query becomes longer"):
-        fill("{{ variables.big }}" * 10, big="x" * (LONGEST // 5))
-
-
-def refusal_of(template: str) -> TemplateError | None:
-    try:
-        fill(template)
-    except TemplateError as error:
-        return error
-    return None
-
-
-@settings(max_examples=150)
-@given(st.text(alphabet='{}-"`/* \nnamevribles.x|$(', max_size=60))
-def test_any_text_renders_or_is_refused_with_a_place_inside_it(template: str) -> None:
-    refusal = refusal_of(template)
-    if refusal:
-        lines = template.split("\n")
-        assert 1 <= refusal.line <= len(lines)
-        assert 1 <= refusal.column <= len(lines[refusal.line - 1]) + 1
-
-
-@settings(max_examples=50)
-@given(st.text(max_size=40).filter(lambda text: "{{" not in text))
-def test_text_without_actions_stays_as_it_is(text: str) -> None:
-    assert fill(text) == text
