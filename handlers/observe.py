@@ -64,6 +64,7 @@ class Observer:
             min_interval=settings.min_interval,
             no_data=settings.no_data,
             selector_labels=settings.selector_labels,
+            include_label_prefix=settings.include_label_prefix,
             no_cross_namespace_refs=settings.no_cross_namespace_refs,
         )
 

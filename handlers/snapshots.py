@@ -22,7 +22,7 @@ def name_of(canary: Canary, revision: str) -> str:
 
 
 async def store(kube: Kube, canary: Canary, revision: str, target: Workload) -> None:
-    """Keep the target's template as ``revision``. It is there already when the same revision comes back."""
+    """Keep the target's content as ``revision``. It is there already when the same revision comes back."""
     body = {
         "metadata": {
             "name": name_of(canary, revision),
@@ -30,7 +30,7 @@ async def store(kube: Kube, canary: Canary, revision: str, target: Workload) -> 
             "labels": {CANARY: canary.metadata.name, REVISION: revision},
             "ownerReferences": [owner(canary)],
         },
-        "data": {"template": target.template},
+        "data": {"template": target.content},
         "revision": canary.status.step + 1,
     }
     try:
@@ -40,9 +40,12 @@ async def store(kube: Kube, canary: Canary, revision: str, target: Workload) -> 
 
 
 async def load(kube: Kube, canary: Canary, revision: str, target: Workload | None) -> Mapping[str, Any] | None:
-    """The template of ``revision``: the live target if that is what it runs, else the snapshot; None if it is lost."""
+    """The content of ``revision``, a template or the spec of a Service; None if it is lost.
+
+    The live target's own if that is what it runs, else the snapshot's.
+    """
     if target is not None and target.revision() == revision:
-        return target.template
+        return target.content
     found = await kube.find(CONTROLLER_REVISION, canary.metadata.namespace, name_of(canary, revision))
     template: Mapping[str, Any] | None = (found or {}).get("data", {}).get("template")
     return template

@@ -10,6 +10,7 @@ from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
 from handlers.core import desired, primary
 from handlers.core.gate import gateway
+from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, TARGETS
@@ -23,7 +24,6 @@ class Workloads:
 
     def __init__(self, kube: Kube, settings: Settings) -> None:
         self._kube = kube
-        self._keys = settings.selector_labels
         self._drain = settings.drain
 
     async def apply(self, canary: Canary, seen: Observation, *, everything: bool) -> None:
@@ -45,16 +45,16 @@ class Workloads:
             # an equal value with an older fence is written all the same: it shuts out delayed writers
             await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _fenced(existing, status))
             return
-        template = await snapshots.load(self._kube, canary, status.primary_revision, target)
-        if template is None:
+        content = await snapshots.load(self._kube, canary, status.primary_revision, target)
+        if content is None:
             # nothing to make it from; the next decision says so
             return
+        source = Source(canary, target, status.primary_revision, content, seen.rules)
         if existing is not None:
-            body = primary.primary_again(canary, status, existing, target, template, self._keys)
-            await self._kube.replace(resource, body)
+            await self._kube.replace(resource, primary.primary_again(source, status, existing))
             return
         try:
-            await self._kube.create(resource, primary.primary(canary, status, target, template, self._keys))
+            await self._kube.create(resource, primary.primary(source, status))
         except AlreadyExists:
             return
 
@@ -95,7 +95,7 @@ class Workloads:
             TARGETS[canary.spec.target_ref.kind],
             canary.metadata.namespace,
             canary.target,
-            _sized(target, status.target_step, replicas),
+            _sized(canary, target, status.target_step, replicas),
         )
 
     def _drained(self, canary: Canary, seen: Observation) -> bool:
@@ -130,6 +130,6 @@ def _fenced(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
     return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 
-def _sized(target: Workload, step: int, replicas: int | None) -> Mapping[str, Any]:
+def _sized(canary: Canary, target: Workload, step: int, replicas: int | None) -> Mapping[str, Any]:
     metadata = {"resourceVersion": target.resource_version, "annotations": {TARGET_STEP: str(step)}}
-    return {"metadata": metadata, **({} if replicas is None else {"spec": {"replicas": replicas}})}
+    return {"metadata": metadata, **({} if replicas is None else {"spec": kind_of(canary).sized(target, replicas)})}

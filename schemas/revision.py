@@ -18,8 +18,6 @@ TEMPLATE = "canarybus.dev/template"
 """On a primary: the digest of its template as we wrote it, so that a foreign edit is seen without the snapshot."""
 CANARY = "canarybus.dev/canary"
 """On a snapshot: whose."""
-SCALE_TO_ZERO = "flagger.app/scale-to-zero"
-"""The node selector that parks a DaemonSet; it is never part of a revision."""
 
 _OURS = re.compile(r"[0-9a-f]{16}")
 
@@ -41,20 +39,11 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical(value)).hexdigest()[:16]
 
 
-def revision_hash(template: Mapping[str, Any], configs: Mapping[str, str] | None = None) -> str:
-    """``template`` is ``spec.template`` (of a Service target: ``spec``), ``configs``: tracked objects and checksums."""
-    return digest({"template": _normal(template), "configs": dict(configs or {})})
+def revision_hash(content: Mapping[str, Any], configs: Mapping[str, str] | None = None) -> str:
+    """``content`` as :mod:`schemas.kinds` gives it: template or Service spec; ``configs``: objects and checksums."""
+    return digest({"template": content, "configs": dict(configs or {})})
 
 
 def is_our_hash(text: str) -> bool:
     """False for a hash that the peer wrote: never "changed", compare templates instead."""
     return bool(_OURS.fullmatch(text))
-
-
-def _normal(template: Mapping[str, Any]) -> Mapping[str, Any]:
-    spec = template.get("spec")
-    if not isinstance(spec, Mapping) or SCALE_TO_ZERO not in (spec.get("nodeSelector") or {}):
-        return template
-    selector = {key: value for key, value in spec["nodeSelector"].items() if key != SCALE_TO_ZERO}
-    rest = {key: value for key, value in spec.items() if key != "nodeSelector"}
-    return {**template, "spec": {**rest, **({"nodeSelector": selector} if selector else {})}}

@@ -196,6 +196,7 @@ class CanaryStatus(Wire):
     verdict_since: Moment | None = None
     behind_since: Moment | None = None
     not_ready_since: Moment | None = None
+    primary_not_ready_since: Moment | None = None
     no_data_since: Moment | None = None
     invalid_since: Moment | None = None
     traffic_until: Moment | None = None

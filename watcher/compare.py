@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from schemas.events import Change, ChangeReason
 from schemas.gloo import Verdict, read_report
-from schemas.resources import DAEMON_SET, DEPLOYMENT, SERVICE
-from schemas.revision import digest, is_our_hash, revision_hash
+from schemas.resources import DAEMON_SET, DEPLOYMENT
+from schemas.revision import digest, is_our_hash
 from schemas.status import Phase
 from schemas.workload import TARGET_STEP, Workload
 from watcher.index import Key, Role, config_key
@@ -83,9 +83,7 @@ def spec_cause(canary: Watched) -> Cause | None:
 
 def revision_of(target: Object, kind: str, configs: Mapping[str, str]) -> str:
     """``configs`` as the status tracks them: a change of their content shows in their own versions."""
-    if kind == SERVICE.kind:
-        return revision_hash(target.get("spec") or {}, configs)
-    return Workload(target).revision(configs)
+    return Workload({**target, "kind": kind}).revision(configs)
 
 
 def revision_cause(canary: Watched, target: Meta, revision: str, *, before: str | None = None) -> Cause | None:

@@ -6,19 +6,18 @@ The primary is not touched: what serves users goes on serving them, until a revi
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from handlers.core.desired import selectors
 from handlers.core.draft import Draft
-from handlers.core.primary import primary_template
+from handlers.core.kinds import Source, kind_of
+from handlers.core.kinds.pods import RESTARTED_BY
+from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.revision import canonical, is_our_hash
 from schemas.status import IDLE, Phase, Reason
 from schemas.workload import Workload
 
-_PEERS_OWN = "flagger-id"
-"""An annotation that the peer gives a primary's template anew at each promotion."""
 _CONFIG_REFS = ("configMap", "configMapRef", "configMapKeyRef", "secret", "secretRef", "secretKeyRef")
 
 
@@ -37,7 +36,7 @@ def adopt(draft: Draft) -> Draft:
     revision = seen.target_revision
     known = draft.set(route_step=draft.step, target_step=draft.step, weight_since=seen.now, settled=False)
     text = f"Canary {draft.place} adopted in phase {status.phase.value}"
-    if runs_the_same(draft.canary, target, own, seen.rules.selector_labels):
+    if runs_the_same(draft.canary, target, own, seen.rules):
         known = known.set(
             last_applied_spec=revision,
             last_promoted_spec=revision,
@@ -53,20 +52,21 @@ def adopt(draft: Draft) -> Draft:
     return known.tell(Reason.ADOPTED, text)
 
 
-def runs_the_same(canary: Canary, target: Workload, primary: Workload, keys: Sequence[str]) -> bool:
-    """Whether the primary's template is the target's, but for what the peer changes in a copy."""
-    if target.selector_label(keys) is None:
+def runs_the_same(canary: Canary, target: Workload, primary: Workload, rules: Rules) -> bool:
+    """Whether the primary's content is the target's, but for what the peer changes in a copy."""
+    kind = kind_of(canary)
+    if any(kind.problems(canary, target, rules)):
         return False
-    key, value = next(iter(selectors(target, keys)["primary"].items()))
-    expected = _plain(primary_template(canary, target.template, key, value))
-    return canonical(expected) == canonical(_plain(primary.template))
+    expected = kind.content(Source(canary, target, "", target.content, rules))
+    return canonical(_plain(expected)) == canonical(_plain(primary.content))
 
 
-def _plain(template: Mapping[str, Any]) -> Any:
-    plain = copy.deepcopy(dict(template))
+def _plain(content: Mapping[str, Any]) -> Any:
+    """The peer restarts a primary's pods with another value each time."""
+    plain = copy.deepcopy(dict(content))
     metadata = plain.setdefault("metadata", {})
     annotations = metadata.get("annotations") or {}
-    metadata["annotations"] = {name: text for name, text in annotations.items() if name != _PEERS_OWN}
+    metadata["annotations"] = {name: text for name, text in annotations.items() if name != RESTARTED_BY}
     return _without_copies(plain)
 
 

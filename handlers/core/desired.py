@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from handlers.core.validate import regex_problem
+from handlers.core.patterns import regex_problem
 from schemas.canary import Canary, CustomMetadata, HttpMatch, StringMatch
 from schemas.gloo import ROUTE_STEP
 from schemas.status import IDLE, CanaryStatus, Phase

@@ -114,7 +114,8 @@ class Draft:
         return self.set(target_step=self.step, settled=False)
 
     def run_on_primary(self, revision: str) -> Draft:
-        return self.set(primary_revision=revision, primary_step=self.step, not_ready_since=self.seen.now, settled=False)
+        clock = {"primary_not_ready_since": self.seen.now}
+        return self.set(primary_revision=revision, primary_step=self.step, settled=False, **clock)
 
     def hold(
         self,

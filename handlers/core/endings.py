@@ -12,7 +12,8 @@ from schemas.status import IDLE, Phase, Reason, Returning, Severity
 def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
     before = draft.status.canary_weight
-    ended = draft.weigh(0).enter(phase, skip_to="", approved=None, no_data_since=None, not_ready_since=None)
+    clocks = {"no_data_since": None, "not_ready_since": None, "primary_not_ready_since": None}
+    ended = draft.weigh(0).enter(phase, skip_to="", approved=None, **clocks)
     return ended.rescale_target().go_on("gateway" if before else "")
 
 

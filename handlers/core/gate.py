@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from handlers.core.kinds import kind_of
 from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
@@ -16,7 +19,8 @@ def canary_readiness(canary: Canary, seen: Observation) -> Readiness:
         return Readiness(False, False, f"{canary.spec.target_ref.kind} {canary.target} not found")
     if target.fence(TARGET_STEP) != canary.status.target_step:
         return Readiness(False, False, "waiting for rollout to finish: replicas not set yet")
-    found = _readiness(canary, target, canary.spec.analysis.canary_ready_threshold, seen)
+    threshold, since = canary.spec.analysis.canary_ready_threshold, canary.status.not_ready_since
+    found = _readiness(canary, target, threshold, since, seen)
     if found.ready and target.available < 1:
         return Readiness(False, False, "waiting for rollout to finish: no available replicas")
     return found
@@ -29,14 +33,26 @@ def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
         return Readiness(False, False, f"{canary.spec.target_ref.kind} {canary.primary} not found")
     if primary.fence(PRIMARY_STEP) != canary.status.primary_step:
         return Readiness(False, False, "waiting for rollout to finish: template not copied yet")
-    found = _readiness(canary, primary, canary.spec.analysis.primary_ready_threshold, seen)
+    threshold, since = canary.spec.analysis.primary_ready_threshold, canary.status.primary_not_ready_since
+    found = _readiness(canary, primary, threshold, since, seen)
     if found.ready and primary.available < 1:
         return Readiness(False, False, "waiting for rollout to finish: no available replicas")
     return found
 
 
-def _readiness(canary: Canary, workload: Workload, threshold: int, seen: Observation) -> Readiness:
-    return workload.readiness(threshold=threshold, deadline=canary.spec.progress_deadline_seconds, now=seen.now)
+def _readiness(
+    canary: Canary, workload: Workload, threshold: int, since: datetime | None, seen: Observation
+) -> Readiness:
+    deadline = canary.spec.progress_deadline_seconds
+    return workload.readiness(threshold=threshold, deadline=deadline, now=seen.now, since=since)
+
+
+def canary_not_ready(canary: Canary, found: Readiness) -> str:
+    return kind_of(canary).canary_not_ready(f"{canary.target}.{canary.metadata.namespace}", found)
+
+
+def primary_not_ready(canary: Canary, found: Readiness) -> str:
+    return kind_of(canary).primary_not_ready(f"{canary.primary}.{canary.metadata.namespace}", found)
 
 
 def gateway(canary: Canary, seen: Observation) -> Gateway:
@@ -60,13 +76,12 @@ def gateway(canary: Canary, seen: Observation) -> Gateway:
 
 def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
     """Why the canary must not get more traffic now."""
-    place = f"{canary.target}.{canary.metadata.namespace}"
     found = canary_readiness(canary, seen)
     if not found.ready:
-        return Reason.NOT_READY, f"canary {canary.spec.target_ref.kind.lower()} {place} not ready: {found.message}"
+        return Reason.NOT_READY, canary_not_ready(canary, found)
     found = primary_readiness(canary, seen)
     if not found.ready:
-        return Reason.NOT_READY, f"{canary.primary}.{canary.metadata.namespace} not ready: {found.message}"
+        return Reason.NOT_READY, primary_not_ready(canary, found)
     behind = gateway(canary, seen)
     if not behind.applied:
         return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.core import endings
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
-from handlers.core.gate import gateway, primary_readiness
+from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from handlers.core.texts import paused_by
 from schemas.canary import HookType, Webhook
 from schemas.status import Approved, Phase, Reason, Returning
@@ -47,7 +47,7 @@ def _left_on_canary(draft: Draft) -> Draft:
     if found.ready:
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
         return endings.return_to_primary(draft, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
-    text = f"{draft.primary_place} not ready: {found.message}; users stay on the canary"
+    text = f"{primary_not_ready(draft.canary, found)}; users stay on the canary"
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
 
 

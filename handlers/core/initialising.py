@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from handlers.core.draft import Draft
-from handlers.core.gate import gateway, primary_readiness
+from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from schemas.gloo import Verdict
 from schemas.status import Phase, Reason
+from schemas.workload import Readiness
 
 
 def begin(draft: Draft) -> Draft:
@@ -36,7 +37,7 @@ def go_on(draft: Draft) -> Draft:
         return followed.set(waiting_for="primary").tell(Reason.FOLLOWED, text)
     found = primary_readiness(draft.canary, seen)
     if not found.ready:
-        return _primary_late(draft, found.stuck, found.message)
+        return _primary_late(draft, found)
     if not draft.canary.spec.skip_analysis:
         if seen.answers is None and draft.canary.spec.analysis.metrics:
             # pods became available while we looked: the providers are asked at the next wake
@@ -47,10 +48,10 @@ def go_on(draft: Draft) -> Draft:
     return _routes(draft)
 
 
-def _primary_late(draft: Draft, stuck: bool, message: str) -> Draft:
-    text = f"{draft.primary_place} not ready: {message}"
+def _primary_late(draft: Draft, found: Readiness) -> Draft:
+    text = primary_not_ready(draft.canary, found)
     deadline = draft.canary.spec.progress_deadline_seconds
-    if stuck or draft.seen.since(draft.status.not_ready_since) > deadline:
+    if found.stuck or draft.seen.since(draft.status.primary_not_ready_since) > deadline:
         alert = f"Initialization is stuck: {text}"
         return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=alert, severity="error")
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
@@ -85,7 +86,7 @@ def _initialised(draft: Draft) -> Draft:
         canary_revision=revision,
         failed_checks=0,
         iterations=0,
-        not_ready_since=None,
+        primary_not_ready_since=None,
         # the apex Service may have moved just now: connections drain from here on
         verdict_since=draft.seen.now,
     )

@@ -28,6 +28,7 @@ class Rules(Wire):
     min_interval: float = 10.0
     no_data: str = "hold"
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
+    include_label_prefix: tuple[str, ...] = ()
     no_cross_namespace_refs: bool = False
 
 

@@ -1,104 +1,53 @@
-"""The primary and its scaler, rendered: the second half of :mod:`handlers.core.desired` (spec targets 3.1, 3.4)."""
+"""The primary and its scaler, rendered: the second half of :mod:`handlers.core.desired` (spec targets 3.1 to 3.4).
+
+What depends on the target's kind is in :mod:`handlers.core.kinds`.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from handlers.core.desired import Object, owner, selectors
+from handlers.core.desired import Object, owner
+from handlers.core.kinds import Source, kind_of
+from handlers.core.kinds.anatomy import Inherited, copied, promoted
 from schemas.canary import Canary
 from schemas.revision import REVISION, TEMPLATE, digest
 from schemas.status import CanaryStatus
 from schemas.workload import PRIMARY_STEP, Workload
 
-_COPIED_FIELDS = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
 _COPIED_SCALER_FIELDS = ("minReplicas", "maxReplicas", "metrics", "behavior")
+_OF_CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.")
 
 
-def primary(
-    canary: Canary, status: CanaryStatus, target: Workload, template: Mapping[str, Any], keys: Sequence[str]
-) -> Object:
-    """A new primary that runs ``template``, the snapshot of ``primaryRevision``; the rest is the target's own."""
-    key, value = next(iter(selectors(target, keys)["primary"].items()))
-    labels = {key: value}
-    made = primary_template(canary, template, key, value)
-    return {
-        "metadata": {
-            "name": canary.primary,
-            "namespace": canary.metadata.namespace,
-            "labels": labels,
-            "annotations": _without_toolkit(target.annotations) | primary_marks(status, made),
-            "ownerReferences": [owner(canary)],
-        },
-        "spec": {
-            **_copied(target),
-            "replicas": target.replicas or 1,
-            "selector": {"matchLabels": labels},
-            "template": made,
-        },
+def primary(source: Source, status: CanaryStatus) -> Object:
+    """A new primary that runs ``primaryRevision``, the snapshot that ``source`` brings."""
+    kind = kind_of(source.canary)
+    spec = kind.spec(source, None)
+    metadata = {
+        "name": source.canary.primary,
+        "namespace": source.canary.metadata.namespace,
+        "ownerReferences": [owner(source.canary)],
     }
+    return {"metadata": metadata | _marked(source, status, spec, kind.inherited(source)), "spec": spec}
 
 
-def primary_again(
-    canary: Canary,
-    status: CanaryStatus,
-    existing: Workload,
-    target: Workload,
-    template: Mapping[str, Any],
-    keys: Sequence[str],
-) -> Object:
-    """The existing primary with the template of another revision; its replicas and what others wrote stay.
-
-    Without a scaler the primary follows the target's size, unless that is parked (spec targets 3.1).
-    """
-    key, value = next(iter(selectors(target, keys)["primary"].items()))
-    made = primary_template(canary, template, key, value)
-    again: Object = copy.deepcopy(dict(existing.item))
-    again["metadata"]["annotations"] = {**existing.annotations, **primary_marks(status, made)}
-    again["spec"] |= _copied(target)
-    again["spec"]["template"] = made
-    if canary.spec.autoscaler_ref is None and target.replicas:
-        again["spec"]["replicas"] = target.replicas
-    return again
+def primary_again(source: Source, status: CanaryStatus, existing: Workload) -> Object:
+    """The existing primary as another revision: its labels and annotations are replaced, as at each promotion."""
+    spec = kind_of(source.canary).spec(source, existing)
+    marked = _marked(source, status, spec, promoted(source))
+    marked["annotations"] |= {
+        key: value for key, value in existing.annotations.items() if key.startswith(_OF_CONTROLLERS)
+    }
+    return {**existing.item, "metadata": {**existing.item["metadata"], **marked}, "spec": spec}
 
 
-def primary_marks(status: CanaryStatus, template: Mapping[str, Any]) -> dict[str, str]:
-    """The fence, the revision, and what the template was when we wrote it."""
-    return {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(template)}
-
-
-def primary_template(canary: Canary, template: Mapping[str, Any], key: str, value: str) -> Object:
-    """The template of a revision as the primary runs it: selected by its own label, spread against its own pods."""
-    made: Object = copy.deepcopy(dict(template))
-    metadata = made.setdefault("metadata", {})
-    metadata["labels"] = _without_toolkit(metadata.get("labels") or {}) | {key: value}
-    annotations = _without_toolkit(metadata.pop("annotations", None) or {})
-    if annotations:
-        metadata["annotations"] = annotations
-    _spread(made.get("spec") or {}, canary.target, canary.primary)
-    return made
-
-
-def _copied(target: Workload) -> Object:
-    return {name: target.item["spec"][name] for name in _COPIED_FIELDS if name in target.item["spec"]}
-
-
-def _without_toolkit(values: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in values.items() if "toolkit.fluxcd.io" not in key}
-
-
-def _spread(spec: Object, target: str, primary_name: str) -> None:
-    """Anti-affinity and topology spread that name the target's pods name the primary's instead."""
-    rules = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
-    terms = list(rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
-    terms += [item["podAffinityTerm"] for item in rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()]
-    for term in [*terms, *(spec.get("topologySpreadConstraints") or ())]:
-        selector = term.get("labelSelector") or {}
-        for expression in selector.get("matchExpressions") or ():
-            expression["values"] = [primary_name if item == target else item for item in expression.get("values") or ()]
-        labels = selector.get("matchLabels") or {}
-        labels.update({key: primary_name for key, item in labels.items() if item == target})
+def _marked(source: Source, status: CanaryStatus, spec: Object, inherited: Inherited) -> Object:
+    """Labels and annotations with the fence, the revision, and what its content was when we wrote it."""
+    written = Workload({"kind": source.target.kind, "metadata": {}, "spec": spec}).content
+    marks = {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(written)}
+    labels = inherited.labels | kind_of(source.canary).labels(source)
+    return {"labels": labels, "annotations": inherited.annotations | marks}
 
 
 def scaler(canary: Canary, source: Mapping[str, Any]) -> Object:
@@ -114,7 +63,7 @@ def scaler(canary: Canary, source: Mapping[str, Any]) -> Object:
     metadata = {
         "name": f"{source['metadata']['name']}-primary",
         "namespace": canary.metadata.namespace,
-        "labels": _without_toolkit(source["metadata"].get("labels") or {}),
+        "labels": copied(source["metadata"].get("labels") or {}),
         "ownerReferences": [owner(canary)],
     }
     return {"metadata": metadata, "spec": spec}

@@ -5,7 +5,14 @@ from __future__ import annotations
 from handlers.core import endings
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
-from handlers.core.gate import analysis_blocked, canary_blocked, canary_readiness, primary_readiness
+from handlers.core.gate import (
+    analysis_blocked,
+    canary_blocked,
+    canary_not_ready,
+    canary_readiness,
+    primary_not_ready,
+    primary_readiness,
+)
 from handlers.core.observation import Answers
 from handlers.core.plan import is_fresh
 from handlers.core.strategy import Next, next_step
@@ -38,10 +45,13 @@ def progressing(draft: Draft) -> Draft:
 
 
 def _note_readiness(draft: Draft) -> Draft:
-    """The deadline runs from when the pods were last seen ready, not from when the rollout began."""
-    if canary_readiness(draft.canary, draft.seen).ready:
-        return draft.set(not_ready_since=None)
-    return draft.set(not_ready_since=draft.status.not_ready_since or draft.seen.now)
+    """The deadlines run from when the pods were last seen ready, not from when the rollout began."""
+    status, now = draft.status, draft.seen.now
+    canary, primary = canary_readiness(draft.canary, draft.seen), primary_readiness(draft.canary, draft.seen)
+    return draft.set(
+        not_ready_since=None if canary.ready else status.not_ready_since or now,
+        primary_not_ready_since=None if primary.ready else status.primary_not_ready_since or now,
+    )
 
 
 def _target_gone(draft: Draft) -> Draft | None:
@@ -96,7 +106,7 @@ def _stuck(draft: Draft) -> Draft | None:
     primary = primary_readiness(canary, seen)
     if primary.ready or not primary.stuck:
         return None
-    text = f"{draft.primary_place} not ready: {primary.message}"
+    text = primary_not_ready(canary, primary)
     workload = seen.primary_workload
     if workload is not None and workload.available > 0:
         return endings.roll_back(draft, Reason.DEADLINE_EXCEEDED, f"Rolling back {draft.place} {text}", alert=text)
@@ -110,8 +120,7 @@ def _skip(draft: Draft) -> Draft:
         text = f"Halt {draft.place} advancement {paused_by(draft.status)}"
         return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
     if not found.ready:
-        text = f"canary {draft.canary.spec.target_ref.kind.lower()} {draft.target_place} not ready: {found.message}"
-        return draft.hold(Reason.NOT_READY, text, waiting_for="target")
+        return draft.hold(Reason.NOT_READY, canary_not_ready(draft.canary, found), waiting_for="target")
     return promote(draft)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.core import endings
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
-from handlers.core.gate import canary_readiness, gateway, primary_readiness
+from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness
 from handlers.core.plan import is_fresh
 from schemas.status import Phase, Reason
 
@@ -21,10 +21,10 @@ def promoting(draft: Draft) -> Draft:
         return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready:
-        return _shift(draft.set(not_ready_since=None))
-    draft = draft.set(not_ready_since=draft.status.not_ready_since or draft.seen.now)
-    text = f"{draft.primary_place} not ready: {found.message}"
-    late = draft.seen.since(draft.status.not_ready_since) > draft.canary.spec.progress_deadline_seconds
+        return _shift(draft.set(primary_not_ready_since=None))
+    draft = draft.set(primary_not_ready_since=draft.status.primary_not_ready_since or draft.seen.now)
+    text = primary_not_ready(draft.canary, found)
+    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
     if not (found.stuck or late):
         return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
     if not canary_readiness(draft.canary, draft.seen).ready and draft.status.canary_weight:
@@ -77,7 +77,7 @@ def _shift(draft: Draft) -> Draft:
 
 
 def _finalise(draft: Draft) -> Draft:
-    return draft.enter(Phase.FINALISING, not_ready_since=None).go_on("gateway")
+    return draft.enter(Phase.FINALISING, not_ready_since=None, primary_not_ready_since=None).go_on("gateway")
 
 
 def _going_back(draft: Draft) -> Draft:
@@ -91,8 +91,8 @@ def _going_back(draft: Draft) -> Draft:
         return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
     if not found.ready:
-        text = f"{ending.message}; returning: {draft.primary_place} not ready: {found.message}"
-        late = draft.seen.since(draft.status.not_ready_since) > draft.canary.spec.progress_deadline_seconds
+        text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}"
+        late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
         if found.stuck or late:
             # users stay where they are; somebody has to look
             return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")

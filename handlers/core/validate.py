@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-import re2
-
+from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
+from handlers.core.patterns import regex_problem
 from handlers.core.verdict import BUILT_IN
 from schemas.canary import Canary, Metric, Strategy
 from schemas.duration import parse_duration
@@ -35,8 +35,8 @@ def _service(canary: Canary) -> Iterator[str]:
     if not 0 < port < 65536:
         yield f"spec.service.port: {port or 'missing'}; give the port of the Service, 1 to 65535"
     kind = canary.spec.target_ref.kind
-    if kind != "Deployment":
-        yield f"spec.targetRef.kind: {kind} is not supported by this version; use a Deployment"
+    if kind not in ("Deployment", "DaemonSet"):
+        yield f"spec.targetRef.kind: {kind} is not supported by this version; use a Deployment or a DaemonSet"
 
 
 def _analysis(canary: Canary) -> Iterator[str]:
@@ -78,18 +78,6 @@ def _match(canary: Canary) -> Iterator[str]:
                 yield f"{field}: give exactly one of exact, prefix, suffix and regex"
             elif wanted.regex is not None and (wrong := regex_problem(wanted.regex)):
                 yield f"{field}.regex: {wanted.regex!r} is refused by RE2, which the gateway uses: {wrong}"
-
-
-def regex_problem(pattern: str) -> str:
-    """RE2's own words, empty when it compiles: an invalid one would freeze every route of the gateway (spec B28)."""
-    try:
-        options = re2.Options()
-        options.log_errors = False
-        re2.compile(pattern, options)
-    except re2.error as error:
-        first = error.args[0] if error.args else "invalid"
-        return first.decode() if isinstance(first, bytes) else str(first)
-    return ""
 
 
 def _metrics(canary: Canary) -> Iterator[str]:
@@ -145,12 +133,8 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
     if target is None:
         if canary.status.phase not in _ROLLOUT:
             yield f"spec.targetRef: {kind} {canary.target}.{namespace} not found; create it or mend the name"
-    elif target.selector_label(seen.rules.selector_labels) is None:
-        keys = " ".join(seen.rules.selector_labels)
-        yield (
-            f"{kind.lower()} {canary.target}.{namespace} spec.selector.matchLabels must contain one of [{keys}]; "
-            "add one, or name yours in CANARYBUS_SELECTOR_LABELS"
-        )
+    else:
+        yield from kind_of(canary).problems(canary, target, seen.rules)
     yield from (f"{missing} not found; create it or mend the name" for missing in seen.missing)
     if seen.rules.no_cross_namespace_refs:
         yield from _cross_namespace(canary)

@@ -8,6 +8,7 @@ from typing import Any
 
 from handlers.core import desired, primary, validate
 from handlers.core.gate import gateway, primary_readiness
+from handlers.core.kinds import Source
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary
 from schemas.events import Stimulus
@@ -105,7 +106,7 @@ class Cluster:
             return
         revision = Workload(self.target).revision()
         if revision in (status.canary_revision, status.primary_revision):
-            self.snapshots.setdefault(revision, copy.deepcopy(self.target["spec"]["template"]))
+            self.snapshots.setdefault(revision, copy.deepcopy(Workload(self.target).content))
 
     def project(self, canary: Canary, seen: Observation) -> None:
         """Routes, then the primary, then the target behind the drain, as the real projection does."""
@@ -161,11 +162,12 @@ class Cluster:
         target, own = Workload(self.target), Workload(self.primary) if self.primary else None
         if own is not None and own.fence(PRIMARY_STEP) == status.primary_step and own.runs(status.primary_revision):
             return
+        source = Source(canary, target, status.primary_revision, template, self.rules)
         if own is None:
-            made = primary.primary(canary, status, target, template, KEYS)
+            made = primary.primary(source, status)
             self.primary = {"kind": "Deployment", **made, "metadata": {"generation": 1, **made["metadata"]}}
         else:
-            self.primary = primary.primary_again(canary, status, own, target, template, KEYS)
+            self.primary = primary.primary_again(source, status, own)
         self.promoted.append(self.primary_image)
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:

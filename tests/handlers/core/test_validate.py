@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from handlers.core.observation import Observation, Rules
-from handlers.core.validate import problems, regex_problem
+from handlers.core.patterns import regex_problem
+from handlers.core.validate import problems
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
 from schemas.status import Phase

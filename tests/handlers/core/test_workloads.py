@@ -1,4 +1,4 @@
-"""Services, the primary and its scaler as they should be."""
+"""Services and the primary's scaler as they should be."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ import pytest
 
 from handlers.core import desired, primary
 from schemas.canary import Canary
-from schemas.revision import REVISION, TEMPLATE
-from schemas.status import CanaryStatus
-from schemas.workload import PRIMARY_STEP, Workload
+from schemas.workload import Workload
 from tests.handlers.core.cluster import KEYS
 from tests.handlers.core.manifests import podinfo, weighted
 from tests.handlers.core.test_routes import canary
-
-STATUS = CanaryStatus(primary_revision="0123456789abcdef", primary_step=4)
 
 
 def target(**containers: Any) -> Workload:
@@ -104,96 +100,6 @@ def test_each_service_has_the_metadata_that_is_meant_for_it() -> None:
     made = desired.services(serving(canary={"labels": {"side": "new"}}), target(), KEYS)
     assert made["canary"]["metadata"]["labels"] == {"side": "new", "app": "podinfo-canary"}
     assert "side" not in made["primary"]["metadata"]["labels"]
-
-
-# ---- the primary
-
-
-def test_a_primary_runs_the_snapshot_under_its_own_label_and_marks() -> None:
-    item = podinfo()
-    item["metadata"]["annotations"] = {"kept": "yes", "kustomize.toolkit.fluxcd.io/ssa": "no"}
-    item["spec"] |= {"replicas": 3, "minReadySeconds": 4, "revisionHistoryLimit": 2, "paused": True}
-    snapshot = podinfo("podinfo:analysed")["spec"]["template"]
-    made = primary.primary(canary(weighted()), STATUS, Workload(item), snapshot, KEYS)
-    assert made["metadata"]["name"] == "podinfo-primary"
-    assert made["metadata"]["annotations"]["kept"] == "yes"
-    assert "kustomize.toolkit.fluxcd.io/ssa" not in made["metadata"]["annotations"]
-    spec = made["spec"]
-    assert (spec["replicas"], spec["minReadySeconds"], spec["revisionHistoryLimit"]) == (3, 4, 2)
-    assert "paused" not in spec
-    assert spec["selector"] == {"matchLabels": {"app": "podinfo-primary"}}
-    assert spec["template"]["metadata"]["labels"] == {"app": "podinfo-primary"}
-    assert spec["template"]["spec"]["containers"][0]["image"] == "podinfo:analysed"
-    assert Workload(made).fence(PRIMARY_STEP) == 4
-    assert Workload(made).runs(STATUS.primary_revision)
-
-
-def test_a_primary_of_a_parked_target_has_one_pod() -> None:
-    item = podinfo()
-    item["spec"]["replicas"] = 0
-    made = primary.primary(canary(weighted()), STATUS, Workload(item), item["spec"]["template"], KEYS)
-    assert made["spec"]["replicas"] == 1
-
-
-def test_an_edited_primary_no_longer_runs_its_revision() -> None:
-    made = primary.primary(canary(weighted()), STATUS, target(), podinfo()["spec"]["template"], KEYS)
-    made["spec"]["template"]["spec"]["containers"][0]["image"] = "foreign"
-    assert not Workload(made).runs(STATUS.primary_revision)
-
-
-@pytest.mark.parametrize(
-    ("replicas", "scaler", "after"),
-    [(5, None, 5), (0, None, 2), (5, {"kind": "HorizontalPodAutoscaler", "name": "podinfo"}, 2)],
-    ids=["follows the target", "a parked target is no size", "a scaler owns it"],
-)
-def test_a_primary_that_is_written_again_keeps_what_is_not_ours(
-    replicas: int, scaler: dict[str, str] | None, after: int
-) -> None:
-    ours = canary(weighted() | ({"autoscalerRef": scaler} if scaler else {}))
-    existing = primary.primary(ours, STATUS, target(), podinfo()["spec"]["template"], KEYS)
-    existing["metadata"]["labels"]["theirs"] = "kept"
-    item = podinfo("podinfo:2")
-    item["spec"] |= {"replicas": replicas, "strategy": {"type": "Recreate"}}
-    later = STATUS.model_copy(update={"primary_step": 9, "primary_revision": "fedcba9876543210"})
-    again = primary.primary_again(ours, later, Workload(existing), Workload(item), item["spec"]["template"], KEYS)
-    assert again["metadata"]["labels"]["theirs"] == "kept"
-    assert again["spec"]["replicas"] == after
-    assert again["spec"]["strategy"] == {"type": "Recreate"}
-    assert Workload(again).runs("fedcba9876543210")
-    assert again["metadata"]["annotations"][REVISION] == "fedcba9876543210"
-    assert existing["metadata"]["annotations"][TEMPLATE] != again["metadata"]["annotations"][TEMPLATE]
-
-
-def test_pods_are_spread_against_the_primarys_own_pods() -> None:
-    terms = {
-        "requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {"matchLabels": {"app": "podinfo"}}}],
-        "preferredDuringSchedulingIgnoredDuringExecution": [
-            {"podAffinityTerm": {"labelSelector": {"matchExpressions": [{"key": "app", "values": ["podinfo", "x"]}]}}}
-        ],
-    }
-    together = {
-        "requiredDuringSchedulingIgnoredDuringExecution": [{"labelSelector": {"matchLabels": {"app": "podinfo"}}}]
-    }
-    template = podinfo(
-        affinity={"podAntiAffinity": terms, "podAffinity": together},
-        topologySpreadConstraints=[{"labelSelector": {"matchLabels": {"app": "podinfo"}}}, {"maxSkew": 1}],
-    )["spec"]["template"]
-    made = primary.primary_template(canary(weighted()), template, "app", "podinfo-primary")["spec"]
-    anti = made["affinity"]["podAntiAffinity"]
-    required = anti["requiredDuringSchedulingIgnoredDuringExecution"][0]["labelSelector"]
-    preferred = anti["preferredDuringSchedulingIgnoredDuringExecution"][0]["podAffinityTerm"]["labelSelector"]
-    assert required == {"matchLabels": {"app": "podinfo-primary"}}
-    assert preferred["matchExpressions"][0]["values"] == ["podinfo-primary", "x"]
-    assert made["topologySpreadConstraints"][0]["labelSelector"] == {"matchLabels": {"app": "podinfo-primary"}}
-    assert made["affinity"]["podAffinity"] == together, "who it wants to be near does not change"
-    assert template["spec"]["affinity"]["podAntiAffinity"] == terms, "the snapshot is not touched"
-
-
-def test_the_templates_annotations_are_copied_but_the_toolkits() -> None:
-    template = podinfo()["spec"]["template"]
-    template["metadata"]["annotations"] = {"prometheus.io/scrape": "true", "kustomize.toolkit.fluxcd.io/x": "y"}
-    made = primary.primary_template(canary(weighted()), template, "app", "podinfo-primary")
-    assert made["metadata"]["annotations"] == {"prometheus.io/scrape": "true"}
 
 
 # ---- the scaler

@@ -1,0 +1,53 @@
+"""DaemonSets (spec targets 3.2): one pod on each node, so there is nothing to count, only to park."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from handlers.core.kinds import pods
+from handlers.core.kinds.anatomy import Inherited, Object, Source
+from handlers.core.observation import Rules
+from schemas.canary import Canary
+from schemas.kinds.daemonset import SCALE_TO_ZERO
+from schemas.workload import Readiness, Workload
+
+_COPIED = ("updateStrategy", "minReadySeconds", "revisionHistoryLimit")
+
+
+class DaemonSetTarget:
+    brings_services = False
+
+    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
+        yield from pods.problems(canary, target, rules)
+        place = f"daemonset {canary.target}.{canary.metadata.namespace}"
+        strategy = (target.item["spec"].get("updateStrategy") or {}).get("type") or "RollingUpdate"
+        if strategy != "RollingUpdate":
+            yield (
+                f"{place} must have RollingUpdate strategy but have {strategy}; "
+                "set its spec.updateStrategy.type to RollingUpdate"
+            )
+
+    def labels(self, source: Source) -> dict[str, str]:
+        return pods.labels(source)
+
+    def inherited(self, source: Source) -> Inherited:
+        return pods.inherited(source)
+
+    def content(self, source: Source) -> Object:
+        """Affinity and spread stay as they are: the DaemonSet controller chooses the nodes."""
+        return pods.template(source)
+
+    def spec(self, source: Source, existing: Workload | None) -> Object:
+        return pods.spec(source, existing, _COPIED, self.content(source))
+
+    def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - whatever it is now
+        """A node selector that no node has, or its absence."""
+        return {"template": {"spec": {"nodeSelector": {SCALE_TO_ZERO: None if size else "true"}}}}
+
+    def primary_not_ready(self, place: str, found: Readiness) -> str:
+        return f"primary daemonset {place} not ready: {found.message}"
+
+    def canary_not_ready(self, place: str, found: Readiness) -> str:
+        # the peer's own spelling: people's filters match it
+        retryable = str(not found.stuck).lower()
+        return f"canary damonset {place} not ready with retryable {retryable}: {found.message}"

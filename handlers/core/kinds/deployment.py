@@ -1,0 +1,76 @@
+"""Deployments (spec targets 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from handlers.core.kinds import pods
+from handlers.core.kinds.anatomy import Inherited, Object, Source
+from handlers.core.observation import Rules
+from schemas.canary import Canary
+from schemas.workload import Readiness, Workload
+
+_COPIED = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
+"""``paused`` is not among them: who stops the target's rollout does not stop what serves users."""
+
+
+class DeploymentTarget:
+    brings_services = False
+
+    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
+        return pods.problems(canary, target, rules)
+
+    def labels(self, source: Source) -> dict[str, str]:
+        return pods.labels(source)
+
+    def inherited(self, source: Source) -> Inherited:
+        return pods.inherited(source)
+
+    def content(self, source: Source) -> Object:
+        made = pods.template(source)
+        _spread(made.get("spec") or {}, source)
+        return made
+
+    def spec(self, source: Source, existing: Workload | None) -> Object:
+        """A new primary has the target's size. Later it follows that only without a scaler, unless it is parked."""
+        made = pods.spec(source, existing, _COPIED, self.content(source))
+        size = source.target.replicas
+        if existing is None:
+            made["replicas"] = size or 1
+        elif size and source.canary.spec.autoscaler_ref is None:
+            made["replicas"] = size
+        return made
+
+    def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - whatever it is now
+        return {"replicas": size}
+
+    def primary_not_ready(self, place: str, found: Readiness) -> str:
+        return f"{place} not ready: {found.message}"
+
+    def canary_not_ready(self, place: str, found: Readiness) -> str:
+        return f"canary deployment {place} not ready: {found.message}"
+
+
+def _spread(spec: Object, source: Source) -> None:
+    """Anti-affinity and topology spread that name the target's pods name the primary's instead."""
+    rules = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    terms = list(rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
+    terms += [item["podAffinityTerm"] for item in rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()]
+    for term in [*terms, *(spec.get("topologySpreadConstraints") or ())]:
+        _select_primary(term.get("labelSelector") or {}, source)
+
+
+def _select_primary(selector: Object, source: Source) -> None:
+    """Only by the keys that may select pods, and only the target's name, once an expression."""
+    keys, target, primary = source.rules.selector_labels, source.canary.target, source.canary.primary
+    for expression in selector.get("matchExpressions") or ():
+        values: Sequence[str] = expression.get("values") or ()
+        if expression.get("key") in keys and target in values:
+            at = list(values).index(target)
+            expression["values"] = [*values[:at], primary, *values[at + 1 :]]
+    labels: Mapping[str, Any] = selector.get("matchLabels") or {}
+    if labels:
+        selector["matchLabels"] = {
+            key: primary if key in keys and value == target else value for key, value in labels.items()
+        }

@@ -1,0 +1,56 @@
+"""What Deployments and DaemonSets have in common: pods from a template, found by one label."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+from handlers.core.kinds.anatomy import Inherited, Object, Source, copied, promoted
+from handlers.core.observation import Rules
+from schemas.canary import Canary
+from schemas.workload import Workload
+
+RESTARTED_BY = "flagger-id"
+"""On the primary's template: another one for each revision, so that its pods restart even if only a config changed."""
+
+
+def problems(canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
+    if target.selector_label(rules.selector_labels) is not None:
+        return
+    keys, place = " ".join(rules.selector_labels), f"{canary.target}.{canary.metadata.namespace}"
+    yield (
+        f"{target.kind.lower()} {place} spec.selector.matchLabels must contain one of [{keys}]; "
+        "add one, or name yours in CANARYBUS_SELECTOR_LABELS"
+    )
+
+
+def labels(source: Source) -> dict[str, str]:
+    """Raises ValueError without a selector label."""
+    label = source.target.selector_label(source.rules.selector_labels)
+    if label is None:
+        keys = " ".join(source.rules.selector_labels)
+        raise ValueError(f"{source.target.name}: spec.selector.matchLabels has none of {keys}")
+    key, value = label
+    return {key: f"{value}-primary"}
+
+
+def template(source: Source) -> Object:
+    """The template of a revision as the primary runs it: under its own label, restarted by another revision."""
+    made: Object = copy.deepcopy(dict(source.content))
+    metadata = made.setdefault("metadata", {})
+    metadata["labels"] = copied(metadata.get("labels") or {}) | labels(source)
+    annotations = copied(metadata.get("annotations") or {})
+    metadata["annotations"] = annotations | {RESTARTED_BY: source.revision}
+    return made
+
+
+def inherited(source: Source) -> Inherited:
+    """All annotations, but no labels that nobody asked for: the target's selector must not find the primary."""
+    return Inherited(promoted(source).labels, copied(source.target.annotations))
+
+
+def spec(source: Source, existing: Workload | None, fields: tuple[str, ...], made: Object) -> Object:
+    """What others wrote into an existing primary's spec stays; a selector is for ever."""
+    kept = dict(existing.item["spec"]) if existing else {"selector": {"matchLabels": labels(source)}}
+    theirs = source.target.item["spec"]
+    return {**kept, **{name: theirs[name] for name in fields if name in theirs}, "template": made}

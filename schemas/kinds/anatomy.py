@@ -1,0 +1,73 @@
+"""What is asked of an object of each kind, a target or a primary alike (spec targets 3.1 to 3.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+Item = Mapping[str, Any]
+
+
+class Readiness(NamedTuple):
+    """``stuck`` means that waiting will not help any more (a progress deadline has passed)."""
+
+    ready: bool
+    stuck: bool = False
+    message: str = ""
+
+
+class Patience(NamedTuple):
+    """``threshold`` in percent of the pods that should be available; ``deadline`` in seconds.
+
+    ``since``: when the Canary saw readiness go, for kinds whose own status does not say it (None: it has not).
+    """
+
+    threshold: int
+    deadline: float
+    now: datetime
+    since: datetime | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        return self.since is not None and (self.now - self.since).total_seconds() > self.deadline
+
+
+class Kind(Protocol):
+    """The same questions for each kind; one module answers them for one kind."""
+
+    def content(self, item: Item) -> Item:
+        """What a revision is: hashed, kept in a snapshot, promoted."""
+        ...
+
+    def size(self, item: Item) -> int:
+        """Wanted pods; 0 when it is parked."""
+        ...
+
+    def available(self, item: Item) -> int:
+        """Pods that can serve."""
+        ...
+
+    def readiness(self, item: Item, patience: Patience) -> Readiness: ...
+
+    def selector(self, item: Item) -> Mapping[str, str]:
+        """The labels of its pods from which the selector label is chosen; empty when none has to be."""
+        ...
+
+
+def waiting(what: str) -> Readiness:
+    return Readiness(False, False, f"waiting for rollout to finish: {what}")
+
+
+def behind(item: Item) -> bool:
+    """Whether its controller has not seen the last edit yet: then its status is about another spec."""
+    status = item.get("status") or {}
+    return int(item["metadata"].get("generation", 0)) > int(status.get("observedGeneration", 0))
+
+
+def template(item: Item) -> Item:
+    return item["spec"].get("template") or {}
+
+
+def pod_selector(item: Item) -> Mapping[str, str]:
+    return (item["spec"].get("selector") or {}).get("matchLabels") or {}
