@@ -1,4 +1,4 @@
-"""``python -m deploy.sandbox up`` (the same parts, idle) and ``python -m deploy.sandbox demo`` (the tutorial, live)."""
+"""``python -m deploy.sandbox up`` (the parts, idle), ``demo`` (the tutorial, live) or ``memory`` (what they take)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from typing import Any
 
 from deploy.sandbox.binaries import ProgramMissingError
-from deploy.sandbox.follow import NeverSeenError
 from deploy.sandbox.parts import PartError
-from deploy.sandbox.up import up
+from deploy.sandbox.program import leaves
+from deploy.sandbox.up import memory, up
 from handlers.adapters.errors import AdapterError
 
 _ENDED = 130
@@ -28,12 +28,15 @@ def _options() -> argparse.Namespace:
     playing = commands.add_parser("demo", help="the tutorial, act by act")
     playing.add_argument("--act", choices=_ACTS, help="the bootstrap and this act alone")
     playing.add_argument("-v", "--verbose", action="store_true", help="show what the parts take of the memory, too")
+    commands.add_parser("memory", help="the same, at rest: what each process takes")
     return parser.parse_args()
 
 
 def _work(options: argparse.Namespace) -> Coroutine[Any, Any, int]:
     if options.command == "up":
         return up(options.load)
+    if options.command == "memory":
+        return memory()
     from deploy.sandbox.demo.show import demo  # the live view alone takes several megabytes
 
     return demo(options.act, verbose=options.verbose)
@@ -50,23 +53,14 @@ async def _until_told(work: Coroutine[Any, Any, int]) -> int:
         return _ENDED
 
 
-def _single(group: BaseExceptionGroup[BaseException]) -> Iterator[BaseException]:
-    """What is in the group and in the groups in it: parts start together."""
-    for found in group.exceptions:
-        if isinstance(found, BaseExceptionGroup):
-            yield from _single(found)
-        else:
-            yield found
-
-
 def main() -> int:
     options = _options()
     problems: list[BaseException] = []
     code = 1
     try:
         code = asyncio.run(_until_told(_work(options)))
-    except* (PartError, ProgramMissingError, NeverSeenError, AdapterError) as group:
-        problems = list(_single(group))
+    except* (PartError, ProgramMissingError, AdapterError) as group:
+        problems = list(leaves(group))  # parts start together
     for problem in problems:
         print(f"sandbox: {problem}", file=sys.stderr)
     return code

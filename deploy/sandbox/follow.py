@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from handlers.adapters.errors import AdapterError
@@ -141,3 +141,15 @@ class Follower:
         for listener in self.told:
             listener(told)
         return True
+
+
+@asynccontextmanager
+async def following(kube: Kube, ref: Ref) -> AsyncIterator[Follower]:
+    """One that is at work."""
+    follower = Follower(kube, ref)
+    working = asyncio.create_task(follower.run())
+    try:
+        yield follower
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import yaml
 
 from deploy.sandbox.binaries import CHECKOUT
 from handlers.adapters.errors import NotFound
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Kube, Object, find_access
 from schemas import resources
 from schemas.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, Resource
 
@@ -23,6 +25,13 @@ _PATIENCE = 10.0
 _FAREWELL = 40.0
 """Seconds; pods may take thirty to go."""
 MANAGER = "kubectl"
+
+
+@asynccontextmanager
+async def connected(kubeconfig: Path | None = None) -> AsyncIterator[Kube]:
+    """The API server of ``kubeconfig``, else of the environment. Raises :class:`AdapterError` without access."""
+    async with Kube(await find_access(str(kubeconfig) if kubeconfig else None), user_agent="canarybus-sandbox") as kube:
+        yield kube
 
 
 def manifest(name: str) -> list[Object]:

@@ -1,21 +1,40 @@
-"""How much memory the sandbox takes: the proportional set size of every process below this one."""
+"""How much memory the sandbox takes, process by process."""
 
 from __future__ import annotations
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 _PROC = Path("/proc")
 
 
-def used_by_children() -> dict[str, float]:
-    """MB by command, this process included. Memory that several share counts once, in parts."""
-    found: dict[str, float] = defaultdict(float)
-    for process in (os.getpid(), *descendants(os.getpid())):
-        found[_name(process)] += _proportional(process)
-    return {name: size for name, size in found.items() if size}
+class Taken(NamedTuple):
+    """MB of one process. ``resident`` counts pages that several share once for each, ``proportional`` in parts."""
+
+    name: str
+    resident: float
+    proportional: float
+
+
+def taken_by(process: int) -> list[Taken]:
+    """``process`` and its descendants, the largest first."""
+    found = [taken for each in (process, *descendants(process)) if (taken := _taken(each))]
+    return sorted(found, key=lambda taken: -taken.resident)
+
+
+def table(found: Iterable[Taken]) -> Iterator[str]:
+    """Lines for people, the sum last."""
+    everything = list(found)
+    total = Taken(
+        "all together",
+        sum(taken.resident for taken in everything),
+        sum(taken.proportional for taken in everything),
+    )
+    yield "   RSS     PSS   MB"
+    for taken in (*everything, total):
+        yield f"{taken.resident:6.1f}  {taken.proportional:6.1f}   {taken.name}"
 
 
 def descendants(process: int) -> Iterator[int]:
@@ -41,19 +60,18 @@ def _parent(place: Path) -> int | None:
     return None if state == "Z" else int(parent)
 
 
-def _name(process: int) -> str:
+def _taken(process: int) -> Taken | None:
+    place = _PROC / str(process)
     try:
-        words = (_PROC / str(process) / "cmdline").read_text().split("\0")
+        words = (place / "cmdline").read_text().split("\0")
+        lines = (place / "smaps_rollup").read_text().splitlines()
     except OSError:
-        return "gone"
+        return None  # it has ended meanwhile
+    sizes = {line.partition(":")[0]: int(line.split()[1]) / 1024 for line in lines[1:]}
+    return Taken(_name(words), sizes["Rss"], sizes["Pss"]) if sizes else None
+
+
+def _name(words: list[str]) -> str:
     if "-m" in words[:-1] and Path(words[0]).name.startswith("python"):
         return words[words.index("-m") + 1]
     return Path(words[0]).name
-
-
-def _proportional(process: int) -> float:
-    try:
-        lines = (_PROC / str(process) / "smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024

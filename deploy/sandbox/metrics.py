@@ -7,15 +7,14 @@ would give, and the rules below are those of a real cluster but for the loopback
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import orjson
-import yaml
-
-from handlers.adapters.kube import Object
-
+TARGETS = "targets.json"
+"""The file in the kubelet's state directory from which Prometheus learns what to scrape."""
+Object = dict[str, Any]
 _META = "__meta_kubernetes_pod_"
 
 
@@ -40,9 +39,9 @@ def prometheus_config(*, envoy_admin: str, targets: Path, scrape_interval: str =
 
 
 def write_config(file: Path, *, envoy_admin: str, targets: Path, scrape_interval: str = "1s") -> None:
-    """:func:`prometheus_config` as the YAML file that ``prometheus --config.file`` reads."""
+    """:func:`prometheus_config` as the file that ``prometheus --config.file`` reads: JSON is YAML, too."""
     config = prometheus_config(envoy_admin=envoy_admin, targets=targets.absolute(), scrape_interval=scrape_interval)
-    file.write_text(yaml.safe_dump(config, sort_keys=False), encoding="utf-8")
+    file.write_text(json.dumps(config, indent=2), encoding="utf-8")
 
 
 def arguments(config: Path, storage: Path, port: int) -> list[str]:
@@ -81,7 +80,7 @@ def target_groups(pods: Iterable[tuple[Object, str]]) -> list[dict[str, Any]]:
 def write_targets(file: Path, pods: Iterable[tuple[Object, str]]) -> None:
     """By renaming: Prometheus never reads half a file."""
     temporary = file.with_suffix(".new")
-    temporary.write_bytes(orjson.dumps(target_groups(pods)))
+    temporary.write_text(json.dumps(target_groups(pods)), encoding="utf-8")
     temporary.rename(file)
 
 

@@ -11,10 +11,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import aiohttp
-
-from deploy.sandbox.binaries import CHECKOUT, search_path
+from deploy.sandbox.binaries import BYTECODE, CHECKOUT, search_path
 from deploy.sandbox.children import die_with_parent
+from deploy.sandbox.load.client import Client
 
 _PATIENCE = 30.0
 """Seconds until a part that is not ready is taken for broken; usual are 0.1 to 3."""
@@ -31,11 +30,12 @@ Command = tuple[str | Path, ...]
 Ready = Callable[["Part"], Awaitable[bool]]
 
 
-def prints(text: str) -> Ready:
-    """Ready once its log, since it was last started, contains ``text``."""
+def prints(*texts: str) -> Ready:
+    """Ready once its log, since it was last started, contains each of ``texts``."""
 
     async def ready(part: Part) -> bool:
-        return text in part.said
+        said = part.said
+        return all(text in said for text in texts)
 
     return ready
 
@@ -44,13 +44,17 @@ def answers(url: str) -> Ready:
     """Ready once ``url`` answers 200."""
 
     async def ready(_: Part) -> bool:
-        try:
-            async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2)) as http, http.get(url) as response:
-                return response.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return False
+        client = Client(url, timeout=2)
+        answer = await client.request()
+        await client.close()
+        return answer.status == 200
 
     return ready
+
+
+async def is_done(part: Part) -> bool:
+    """Ready once it has ended well."""
+    return part.succeeded
 
 
 @dataclass
@@ -73,6 +77,11 @@ class Part:
     def pid(self) -> int:
         assert self._process is not None  # noqa: S101 - asked for while it runs
         return self._process.pid
+
+    @property
+    def succeeded(self) -> bool:
+        """It has ended, and with 0."""
+        return self._process is not None and self._process.returncode == 0
 
     @property
     def said(self) -> str:
@@ -145,6 +154,15 @@ class Part:
 
 def surroundings() -> dict[str, str]:
     """Our environment without its proxies: everything is on this machine, and names are resolved by the sandbox."""
-    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    own = {"PATH": search_path(), "PYTHONPATH": str(CHECKOUT), "PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
-    return {name: value for name, value in kept.items() if not name.startswith("CANARYBUS_")} | own
+    own = {
+        "PATH": search_path(),
+        "PYTHONPATH": str(CHECKOUT),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPYCACHEPREFIX": str(BYTECODE),
+        "MALLOC_ARENA_MAX": "2",
+    }
+    return {name: value for name, value in os.environ.items() if not _foreign(name)} | own
+
+
+def _foreign(name: str) -> bool:
+    return name.lower().endswith("_proxy") or name.startswith("CANARYBUS_") or name == "PYTHONDONTWRITEBYTECODE"

@@ -17,17 +17,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from deploy.sandbox import installation, metrics
+from deploy.sandbox import metrics
 from deploy.sandbox.binaries import find
-from deploy.sandbox.kubelet.agent import TARGETS
 from deploy.sandbox.network import free_port
-from deploy.sandbox.parts import Command, Part, PartError, Ready, answers, prints
-from handlers.adapters.kube import Kube, find_access
+from deploy.sandbox.parts import Command, Part, PartError, Ready, answers, is_done, prints
 
 HOST = "app.example.com"
 """The tutorial's domain: requests carry it as Host header."""
 _PYTHON = (sys.executable, "-m")
-_REAPER = 'cat >/dev/null; n=0; until rm -rf -- "$0" || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done'
+_REAPER = 'read -r _; n=0; until rm -rf -- "$0" || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done'
 """Runs until our end of its pipe is closed, however we end, and then removes the state directory."""
 
 _FRUGAL = {"GOGC": "25", "GOMEMLIMIT": "30MiB"}
@@ -118,12 +116,14 @@ class Sandbox:
         else:
             self.kubeconfig = Path(os.path.abspath(os.environ["KUBECONFIG"]))  # noqa: ASYNC240, PTH100 - no I/O
         await self._all(first)
-        self.kube = Kube(await find_access(str(self.kubeconfig)), user_agent="canarybus-sandbox")
-        self._stack.push_async_callback(self.kube.close)
         if not self.embedded:
-            self._stack.push_async_callback(installation.remove, self.kube)
-        await installation.define(self.kube)
-        await self._all([self._gateway(), self._servicenet(), self._kubelet(), self._watcher(), self._handlers()])
+            self._stack.push_async_callback(self.install, "removal")
+        await self.install("definitions")
+        await self._all([self._node(), self._watcher(), self._handlers()])
+
+    async def install(self, what: str) -> None:
+        """As :mod:`deploy.sandbox.install` does it. Raises :class:`PartError`."""
+        await self._part(what, what, (*_PYTHON, "deploy.sandbox.install", what), is_done).start()
 
     def _state_directory(self) -> Path:
         state = Path(tempfile.mkdtemp(prefix="canarybus-"))
@@ -192,7 +192,7 @@ class Sandbox:
     def _prometheus(self) -> Part:
         config = self.state / "prometheus.yml"
         admin = f"127.0.0.1:{self._ports['admin']}"
-        targets = self.state / "kubelet" / TARGETS
+        targets = self.state / "kubelet" / metrics.TARGETS
         # there from the start: a directory that comes later is noticed at Prometheus' next refresh only, 30 s on
         targets.parent.mkdir(exist_ok=True)
         metrics.write_targets(targets, [])
@@ -212,24 +212,28 @@ class Sandbox:
         what = f"API: embedded Kubernetes, http://127.0.0.1:{port}"
         return self._part("kubernetes", what, command, prints("serving on"))
 
-    def _gateway(self) -> Part:
-        command: Command = (*_PYTHON, "deploy.sandbox.gateway", "--port", str(self._ports["gateway"]))
-        command += ("--admin-port", str(self._ports["admin"]), "--state", self.state / "gateway")
-        command += ("--batch", f"{self._pace.batch}", "--verdict-delay", *(f"{value}" for value in self._pace.verdict))
-        what = f"gateway: Envoy, configured as Gloo would, {self.gateway_url}"
-        return self._part("gateway", what, command, prints("gateway: serving"))
+    def _node(self) -> Part:
+        command: Command = (*_PYTHON, "deploy.sandbox.node", *self._gateway(), "--", *self._servicenet())
+        command += ("--", *self._kubelet())
+        ready = prints("gateway: serving", "servicenet: serving", "kubelet is ready")
+        what = f"gateway: Envoy, as Gloo would have it; pods, names; {self.gateway_url}"
+        return self._part("node", what, command, ready)
 
-    def _servicenet(self) -> Part:
-        command: Command = (*_PYTHON, "deploy.sandbox.servicenet", "--port", str(self._ports["names"]))
+    def _gateway(self) -> Command:
+        ports = ("--port", str(self._ports["gateway"]), "--admin-port", str(self._ports["admin"]))
+        pace = ("--batch", f"{self._pace.batch}", "--verdict-delay", *(f"{value}" for value in self._pace.verdict))
+        return ("gateway", *ports, "--state", self.state / "gateway", *pace)
+
+    def _servicenet(self) -> Command:
+        command: Command = ("servicenet", "--port", str(self._ports["names"]))
         known = {"flagger-prometheus.gloo-system:9090": "prometheus", "gateway-proxy.gloo-system:80": "gateway"}
         for name, part in known.items():
             command += ("--static", f"{name}=127.0.0.1:{self._ports[part]}")
-        return self._part("servicenet", "names: Services reached by name", command, prints("servicenet: serving"))
+        return command
 
-    def _kubelet(self) -> Part:
-        command: Command = (*_PYTHON, "deploy.sandbox.kubelet", "--state", self.state / "kubelet")
-        command += ("--proxy", self._names, "--env", f"GATEWAY={self.gateway_url}")
-        return self._part("kubelet", "pods: one process a container", command, prints("kubelet is ready"))
+    def _kubelet(self) -> Command:
+        proxy = ("--proxy", self._names, "--env", f"GATEWAY={self.gateway_url}")
+        return ("kubelet", "--state", self.state / "kubelet", *proxy)
 
     def _watcher(self) -> Part:
         ready = answers(f"http://127.0.0.1:{self._ports['watcher']}/readyz")

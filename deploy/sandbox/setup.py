@@ -17,6 +17,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / ".venv"
 UNPACKED = ROOT / ".sandbox" / "debian"
+PARTS = (
+    "deploy.sandbox.demo.show",
+    "deploy.sandbox.install",
+    "deploy.sandbox.kube.__main__",
+    "deploy.sandbox.loadtester.app",
+    "deploy.sandbox.node",
+    "deploy.sandbox.podinfo.app",
+    "handlers.__main__",
+    "watcher.__main__",
+)
+"""What the sandbox runs: imported once it is compiled, into PYTHONPYCACHEPREFIX, and not by each part for itself."""
 PROGRAMS = {"prometheus": "prometheus", "hey": "hey", "kubectl": "kubernetes-client"}
 """Program to Debian package; the packages themselves need nothing but libc."""
 
@@ -54,6 +65,7 @@ def _make_environment() -> None:
         _run(*pip, "--no-deps", "--require-hashes", "-r", newer.name)
     _run(*pip, "--no-deps", "--require-hashes", "-r", ROOT / "requirements.lock")
     _run(*pip, "--no-deps", "--no-build-isolation", "-e", ROOT)
+    _run(python, "-c", f"import {', '.join(PARTS)}")
 
 
 def _fetch_programs() -> subprocess.Popen[str] | None:

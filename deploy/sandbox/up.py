@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import sys
 from contextlib import AsyncExitStack
 
 from deploy.sandbox import binaries
-from deploy.sandbox.application import PODINFO, Application
-from deploy.sandbox.follow import Follower
 from deploy.sandbox.load import Load
+from deploy.sandbox.memory import table, taken_by
 from deploy.sandbox.sandbox import HOST, Sandbox
+
+MEMORY = 400.0
+"""MB, as a plain sum of what is resident: what the sandbox may take with the tutorial's application."""
+_REST = 10.0
+"""Seconds."""
 
 
 def _say(text: str) -> None:
@@ -24,17 +29,23 @@ async def up(rate: float = 0) -> int:
     Raises :class:`PartError` when a part dies.
     """
     async with Sandbox(say=_say) as sandbox, AsyncExitStack() as stack:
-        follower = Follower(sandbox.kube, PODINFO)
-        following = asyncio.create_task(follower.run())
-        stack.callback(following.cancel)
-        application = Application(sandbox.kube)
-        await application.install()
-        await application.initialised(follower)
+        await sandbox.install("tutorial")
         _say(f"\npodinfo is initialised. Type next:\n\n{guide(sandbox)}\n\nCtrl-C ends everything.")
         if rate:
             await stack.enter_async_context(Load(sandbox.gateway_url, host=HOST, rate=rate))
         await sandbox.died()
     return 0
+
+
+async def memory() -> int:
+    """The sandbox at rest, and what each of its processes takes. 0 if they stay within :data:`MEMORY` together."""
+    async with Sandbox() as sandbox:
+        await sandbox.install("tutorial")
+        await asyncio.sleep(_REST)
+        found = taken_by(os.getpid())
+    for line in table(found):
+        _say(line)
+    return int(sum(taken.resident for taken in found) > MEMORY)
 
 
 def guide(sandbox: Sandbox) -> str:

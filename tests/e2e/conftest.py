@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Generator
 
 import nats
 import pytest
 import pytest_asyncio
 
+from deploy.sandbox import installation
 from deploy.sandbox.application import PODINFO
-from deploy.sandbox.follow import Follower
+from deploy.sandbox.follow import following
 from deploy.sandbox.load import Load
 from deploy.sandbox.sandbox import HOST, Sandbox
 from schemas.status import IDLE, Phase
@@ -23,19 +23,19 @@ RATE = 200.0
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def running() -> AsyncIterator[Rollouts]:
     """Everything is started and podinfo initialised."""
-    async with Sandbox() as sandbox:
-        follower = Follower(sandbox.kube, PODINFO)
-        following = asyncio.create_task(follower.run())
+    async with (
+        Sandbox() as sandbox,
+        installation.connected(sandbox.kubeconfig) as kube,
+        following(kube, PODINFO) as follower,
+    ):
         bus = await nats.connect(sandbox.nats_url, reconnect_time_wait=0.1, max_reconnect_attempts=-1)
-        rollouts = Rollouts(sandbox, follower, bus)
+        rollouts = Rollouts(sandbox, kube, follower, bus)
         await rollouts.listen()
         await rollouts.application.install()
         await rollouts.judged_by("canary", interval="1s")
         await rollouts.over(Phase.INITIALIZED)
         yield rollouts
         await bus.close()
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -65,7 +65,7 @@ def pytest_runtest_makereport(
     report = yield
     rollouts = getattr(item, "funcargs", {}).get("rollouts")
     if report.failed and isinstance(rollouts, Rollouts):
-        for part in ("handlers", "watcher", "gateway"):
+        for part in ("handlers", "watcher", "node"):
             said = rollouts.sandbox.log(part).read_text(encoding="utf-8")
             report.sections.append((f"log of {part}", said[-3000:]))
     return report

@@ -15,6 +15,7 @@ from deploy.sandbox import binaries, installation
 from deploy.sandbox.application import PODINFO, Application
 from deploy.sandbox.follow import Follower
 from deploy.sandbox.sandbox import Sandbox
+from handlers.adapters.kube import Kube
 from schemas.status import CanaryStatus, Phase
 
 PATIENCE = 45.0
@@ -24,11 +25,11 @@ PATIENCE = 45.0
 class Rollouts:
     """``results`` are the bodies of all ``canary.result`` messages since the sandbox runs."""
 
-    def __init__(self, sandbox: Sandbox, follower: Follower, bus: Client) -> None:
+    def __init__(self, sandbox: Sandbox, kube: Kube, follower: Follower, bus: Client) -> None:
         self.sandbox = sandbox
         self.follower = follower
         self.bus = bus
-        self.application = Application(sandbox.kube)
+        self.application = Application(kube)
         self.results: list[dict[str, Any]] = []
         self._versions = (f"6.1.{number}" for number in itertools.count())
 
@@ -43,7 +44,7 @@ class Rollouts:
         objects = installation.manifest(manifest)
         for item in objects:
             item["spec"]["analysis"] |= analysis
-        await installation.apply(self.sandbox.kube, objects)
+        await installation.apply(self.application.kube, objects)
         self.follower.begin()
 
     async def start(self) -> str:

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.sandbox.binaries import CHECKOUT
 from deploy.sandbox.memory import descendants
+from deploy.sandbox.parts import surroundings
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sandbox")]
 PATIENCE = 60.0
@@ -20,11 +21,7 @@ PATIENCE = 60.0
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CANARYBUS_TEST_CLUSTER", raising=False)  # a killed sandbox cannot clean up somebody's cluster
-    sandbox = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "deploy.sandbox", "up"), cwd=CHECKOUT, stdout=asyncio.subprocess.PIPE
-    )
-    assert sandbox.stdout is not None
-    said = (await asyncio.wait_for(sandbox.stdout.readuntil(b"Ctrl-C ends everything."), PATIENCE)).decode()
+    sandbox, said = await up()
     found = re.search(r"export KUBECONFIG=(\S+)/kubeconfig", said)
     assert found, said
     state, parts = Path(found[1]), list(descendants(sandbox.pid))
@@ -38,6 +35,19 @@ async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monk
     async with asyncio.timeout(10):
         while left(state, parts):
             await asyncio.sleep(0.05)
+
+
+async def up() -> tuple[asyncio.subprocess.Process, str]:
+    """`make sandbox`, and what it has said when everything was there."""
+    sandbox = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.sandbox", "up"),
+        cwd=CHECKOUT,
+        env=surroundings(),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert sandbox.stdout is not None
+    said = await asyncio.wait_for(sandbox.stdout.readuntil(b"Ctrl-C ends everything."), PATIENCE)
+    return sandbox, said.decode()
 
 
 def left(state: Path, parts: list[int]) -> bool:

@@ -14,8 +14,9 @@ from pathlib import Path
 import yaml
 
 from deploy.sandbox.binaries import CHECKOUT
+from deploy.sandbox.installation import connected
 from handlers.adapters.errors import Invalid, NotFound
-from handlers.adapters.kube import Kube, find_access
+from handlers.adapters.kube import Kube
 from schemas.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE, ROUTE_TABLE, UPSTREAM, VIRTUAL_SERVICE, Resource
 
 _GLOO = CHECKOUT / "deploy" / "sandbox" / "manifests" / "gloo-crds.yaml"
@@ -34,12 +35,6 @@ async def control_plane() -> AsyncIterator[Path]:
     async with EmbeddedKubernetes(pods="process") as api:
         await _serve_gloo(api.kubeconfig)
         yield api.kubeconfig
-
-
-@asynccontextmanager
-async def connected(kubeconfig: Path) -> AsyncIterator[Kube]:
-    async with Kube(await find_access(str(kubeconfig)), user_agent="tests") as kube:
-        yield kube
 
 
 @asynccontextmanager

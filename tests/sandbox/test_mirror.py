@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from deploy.sandbox.installation import connected
 from deploy.sandbox.kube import EmbeddedKubernetes
 from deploy.sandbox.mirror import Mirror, Ref
 from handlers.adapters.kube import Kube, Object
 from schemas.resources import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, ROUTE_TABLE
-from tests.sandbox.control_plane import connected
 
 
 @pytest.fixture

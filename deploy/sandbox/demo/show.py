@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,9 +16,10 @@ from deploy.sandbox.demo.scene import Outcome, Scene
 from deploy.sandbox.demo.shares import ENOUGH, Shares, words
 from deploy.sandbox.demo.stage import Stage
 from deploy.sandbox.demo.view import View, view_of
-from deploy.sandbox.follow import Follower, NeverSeenError
+from deploy.sandbox.follow import NeverSeenError, following
+from deploy.sandbox.installation import connected
 from deploy.sandbox.load import Load
-from deploy.sandbox.memory import used_by_children
+from deploy.sandbox.memory import Taken, table, taken_by
 from deploy.sandbox.sandbox import HOST, Sandbox
 from schemas.status import CanaryStatus, Phase
 
@@ -43,7 +45,7 @@ async def demo(name: str | None, *, verbose: bool) -> int:
             for task in (playing, dying):
                 task.cancel()
             await asyncio.gather(playing, dying, return_exceptions=True)
-        memory = used_by_children() if verbose else {}
+        memory = taken_by(os.getpid()) if verbose else []
         return _close(stage, scene, view, memory)
 
 
@@ -54,21 +56,18 @@ def _chosen(act: Act, name: str | None) -> bool:
 
 @asynccontextmanager
 async def _stage(sandbox: Sandbox, scene: Scene, view: View) -> AsyncIterator[Stage]:
-    follower = Follower(sandbox.kube, PODINFO)
     bus = await nats.connect(sandbox.nats_url)
     await bus.subscribe("canary.result.>", cb=scene.result)
     users = Load(sandbox.gateway_url, host=HOST, rate=RATE)
     shares = Shares(users)
-    stage = Stage(Application(sandbox.kube), follower, users, bus, sandbox.gateway_url, shares)
-    scene.others = stage.others
-    follower.listeners += [scene.see, shares]
-    follower.told += [scene.hear, view.event]
-    following = asyncio.create_task(follower.run())
     try:
-        yield stage
+        async with connected(sandbox.kubeconfig) as kube, following(kube, PODINFO) as follower:
+            stage = Stage(Application(kube), follower, users, bus, sandbox.gateway_url, shares)
+            scene.others = stage.others
+            follower.listeners += [scene.see, shares]
+            follower.told += [scene.hear, view.event]
+            yield stage
     finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
         await bus.close()
 
 
@@ -126,7 +125,7 @@ def _remarks(stage: Stage, steps: int, failed: int) -> str:
     return "".join(f"; but {remark}" for remark in remarks)
 
 
-def _close(stage: Stage, scene: Scene, view: View, memory: dict[str, float]) -> int:
+def _close(stage: Stage, scene: Scene, view: View, memory: list[Taken]) -> int:
     view.table(scene.outcomes)
     users = stage.users.total
     view.line(f"users: {users.requests} requests, {users.failed} failed {dict(users.failures) or ''}".rstrip())
@@ -136,10 +135,8 @@ def _close(stage: Stage, scene: Scene, view: View, memory: dict[str, float]) -> 
     if said := words(stage.shares.steps):
         view.line(f"shares: {said}")
     view.line(f"acts: {sum(outcome.seconds for outcome in scene.outcomes):.0f} s")
-    if memory:
-        view.line(f"memory: {sum(memory.values()):.0f} MB")
-        for name, size in sorted(memory.items(), key=lambda item: -item[1]):
-            view.line(f"  {size:6.1f} MB  {name}")
+    for line in table(memory) if memory else ():
+        view.line(line)
     return 0 if all(outcome.as_told for outcome in scene.outcomes) and not _lost(stage) else 1
 
 

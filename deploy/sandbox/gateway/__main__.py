@@ -4,33 +4,30 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
-from deploy.sandbox.binaries import ProgramMissingError
 from deploy.sandbox.gateway.envoy import Envoy, EnvoyError
 from deploy.sandbox.gateway.gateway import WATCHED, Gateway
 from deploy.sandbox.gateway.reporter import Pace, Reporter
 from deploy.sandbox.mirror import Mirror
-from handlers.adapters.errors import AdapterError
+from deploy.sandbox.program import Program, run
 from handlers.adapters.kube import Kube, find_access
 
 
 async def serve(options: argparse.Namespace) -> None:
     """Until cancelled. Raises :class:`EnvoyError` or :class:`AdapterError`."""
-    options.state.mkdir(parents=True, exist_ok=True)
+    state = options.state.absolute()
+    state.mkdir(parents=True, exist_ok=True)
     async with (
         Kube(await find_access(), user_agent="sandbox-gateway") as kube,
-        Envoy(options.port, options.admin_port, options.state) as envoy,
+        Envoy(options.port, options.admin_port, state) as envoy,
     ):
         mirror = Mirror(kube, WATCHED)
         reporter = Reporter(
             kube, mirror, namespace=options.namespace, proxy_name=options.proxy_name, pace=Pace(*options.verdict_delay)
         )
-        gateway = Gateway(mirror, envoy, reporter, directory=options.state, batch=options.batch)
+        gateway = Gateway(mirror, envoy, reporter, directory=state, batch=options.batch)
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(mirror.run())
@@ -42,22 +39,7 @@ async def serve(options: argparse.Namespace) -> None:
             await reporter.close()
 
 
-async def _until_told(options: argparse.Namespace) -> int:
-    serving = asyncio.ensure_future(serve(options))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, serving.cancel)
-    failed = False
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await serving
-    except* (EnvoyError, AdapterError, ProgramMissingError) as group:
-        failed = True
-        for error in group.exceptions:
-            print(f"gateway: {error}", file=sys.stderr)
-    return int(failed)
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox.gateway", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where Envoy takes requests")
     parser.add_argument("--admin-port", type=int, required=True, help="Envoy's admin interface: /stats/prometheus")
@@ -73,10 +55,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--namespace", default="gloo-system", help="under which name the statuses are written")
     parser.add_argument("--proxy-name", default="gateway-proxy")
-    options = parser.parse_args(arguments)
-    options.state = options.state.absolute()
-    return options
+    return parser
 
+
+GATEWAY = Program("gateway", _parser, serve, (EnvoyError,))
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_until_told(_options(None))))
+    sys.exit(run(GATEWAY))

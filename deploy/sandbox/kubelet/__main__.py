@@ -13,14 +13,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import signal
+import sys
 from pathlib import Path
 
-from deploy.sandbox.binaries import CHECKOUT, search_path
+from deploy.sandbox.binaries import BYTECODE, CHECKOUT, search_path
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.agent import Kubelet
 from deploy.sandbox.kubelet.runner import Surroundings
 from deploy.sandbox.network import draw_network
+from deploy.sandbox.program import Program, run
 from handlers.adapters.kube import Kube, find_access
 
 
@@ -31,7 +32,7 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _arguments() -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kubelet", description="Runs the pods of one node as local processes.")
     parser.add_argument("--node", default="sandbox", help="name of the node")
     parser.add_argument("--state", type=Path, required=True, help="directory for logs and volumes")
@@ -39,7 +40,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--proxy", default="", metavar="HOST:PORT", help="the service-name proxy that pods use")
     parser.add_argument("--env", type=_variable, action="append", default=[], help="NAME=VALUE for every pod")
     parser.add_argument("--backoff", type=float, default=10, help="seconds after the second crash; doubles up to 300")
-    return parser.parse_args()
+    return parser
 
 
 def variables_of_the_node() -> dict[str, str]:
@@ -48,31 +49,26 @@ def variables_of_the_node() -> dict[str, str]:
         "PATH": search_path(),
         "PYTHONPATH": str(CHECKOUT),
         "PYTHONUNBUFFERED": "1",
+        "PYTHONPYCACHEPREFIX": str(BYTECODE),
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
 
 
-async def _run(arguments: argparse.Namespace) -> None:
-    loop, work = asyncio.get_running_loop(), asyncio.current_task()
-    if work:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, work.cancel)
-    access = await find_access()
-    async with Kube(access, user_agent="canarybus-sandbox-kubelet") as kube:
+async def serve(options: argparse.Namespace) -> None:
+    """Until cancelled. Raises :class:`AdapterError` without access to Kubernetes."""
+    async with Kube(await find_access(), user_agent="canarybus-sandbox-kubelet") as kube:
         surroundings = Surroundings(
             kube=kube,
-            state=arguments.state.absolute(),
-            proxy=arguments.proxy,
-            variables=variables_of_the_node() | dict(arguments.env),
-            backoff=arguments.backoff,
+            state=options.state.absolute(),
+            proxy=options.proxy,
+            variables=variables_of_the_node() | dict(options.env),
+            backoff=options.backoff,
         )
-        network = arguments.network or draw_network()
-        kubelet = Kubelet(arguments.node, Addresses(network), surroundings)
+        network = options.network or draw_network()
+        kubelet = Kubelet(options.node, Addresses(network), surroundings)
         announcing = asyncio.create_task(_announce(kubelet, network))
         try:
             await kubelet.run()
-        except asyncio.CancelledError:
-            return  # asked to leave
         finally:
             announcing.cancel()
 
@@ -82,5 +78,7 @@ async def _announce(kubelet: Kubelet, network: int) -> None:
     print(f"kubelet is ready: pods are 10.{network}.x.x", flush=True)
 
 
+KUBELET = Program("kubelet", _parser, serve)
+
 if __name__ == "__main__":
-    asyncio.run(_run(_arguments()))
+    sys.exit(run(KUBELET))

@@ -7,13 +7,11 @@ import asyncio
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.node import keep_alive, register
 from deploy.sandbox.kubelet.runner import PodRunner, Surroundings
-from deploy.sandbox.metrics import write_targets
+from deploy.sandbox.metrics import TARGETS, write_targets
 from handlers.adapters.errors import AdapterError, Conflict, NotFound, TransientError
 from handlers.adapters.kube import Object
 from schemas.resources import POD, Resource
 
-TARGETS = "targets.json"
-"""The file in the kubelet's state directory from which Prometheus learns what to scrape."""
 _PAUSE = 0.5
 """Seconds before listing again after the API server failed or had forgotten our place."""
 

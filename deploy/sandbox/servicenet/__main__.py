@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
-import signal
 import sys
-from collections.abc import Sequence
 
 from deploy.sandbox.mirror import Mirror
+from deploy.sandbox.program import Program, run
 from deploy.sandbox.servicenet.names import Names, static_entry
 from deploy.sandbox.servicenet.proxy import serving
-from handlers.adapters.errors import AdapterError
 from handlers.adapters.kube import Kube, find_access
 from schemas.resources import ENDPOINT_SLICE, SERVICE
 
@@ -30,22 +27,7 @@ async def serve(options: argparse.Namespace) -> None:
                 await asyncio.Event().wait()
 
 
-async def _until_told(options: argparse.Namespace) -> int:
-    task = asyncio.ensure_future(serve(options))
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    failed = False
-    try:
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-    except* (AdapterError, OSError) as group:
-        failed = True
-        for error in group.exceptions:
-            print(f"servicenet: {error}", file=sys.stderr)
-    return int(failed)
-
-
-def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox.servicenet", description=__doc__)
     parser.add_argument("--port", type=int, required=True, help="where the proxy listens on 127.0.0.1")
     parser.add_argument(
@@ -56,8 +38,10 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME.NAMESPACE:PORT=ADDRESS:PORT",
         help="a name for a part of the sandbox that is no pod; may be given again",
     )
-    return parser.parse_args(arguments)
+    return parser
 
+
+SERVICENET = Program("servicenet", _parser, serve)
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_until_told(_options(None))))
+    sys.exit(run(SERVICENET))

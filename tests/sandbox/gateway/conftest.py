@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox.control_plane import connected, control_plane, namespace
+from deploy.sandbox.installation import connected
+from tests.sandbox.control_plane import control_plane, namespace
 from tests.sandbox.gateway.world import World
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from deploy.sandbox.kubelet.agent import TARGETS
+from deploy.sandbox.metrics import TARGETS
 from handlers.adapters.kube import Object
 from schemas.resources import CONFIG_MAP, DEPLOYMENT, NODE, POD, SECRET
 from tests.sandbox.kubelet.conftest import (

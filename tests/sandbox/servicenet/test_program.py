@@ -9,10 +9,11 @@ from contextlib import AsyncExitStack
 import httpx
 import pytest
 
+from deploy.sandbox.installation import connected
 from deploy.sandbox.network import free_port
 from schemas.resources import ENDPOINT_SLICE, SERVICE
 from tests.sandbox.backends import Network, backend, saying
-from tests.sandbox.control_plane import connected, control_plane, namespace
+from tests.sandbox.control_plane import control_plane, namespace
 from tests.sandbox.gateway.objects import endpoint_slice, moved, service
 from tests.sandbox.processes import PATIENCE, program
 
