@@ -24,11 +24,12 @@ from handlers.core.receivers import receivers
 from handlers.core.step import obstructed, step
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
+from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
 from schemas.events import Change, Command, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import IDLE, CanaryStatus, status_patch
+from schemas.status import IDLE, CanaryStatus
 
 log = logging.getLogger("canarybus.advance")
 SOURCE = "canarybus/handlers"
@@ -137,7 +138,7 @@ class Advance:
         if not decision.changed:
             return canary
         await self._keep_revision(canary, seen, decision.status)
-        patch = status_patch(sight.item.get("status") or {}, decision.status.to_wire())
+        patch = merge_patch(sight.item.get("status") or {}, decision.status.to_wire())
         body = {"metadata": {"resourceVersion": canary.metadata.resource_version}, "status": patch}
         item = await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
         # the guard of a second commit of this wake, should the projection be refused

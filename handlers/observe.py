@@ -15,9 +15,9 @@ from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary, Ref
 from schemas.events import Stimulus
-from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, TARGETS, UPSTREAM
+from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
 from schemas.settings import Settings
-from schemas.status import Phase
+from schemas.status import IDLE, Phase
 from schemas.workload import Workload
 
 Clock = Callable[[], datetime]
@@ -36,10 +36,24 @@ class Names(NamedTuple):
     target: str
     primary: str
     service: str
+    scaler_kind: str = ""
+    scaler: str = ""
 
     @classmethod
     def of(cls, canary: Canary) -> Names:
-        return cls(canary.spec.target_ref.kind, canary.target, canary.primary, canary.service)
+        ref = canary.spec.autoscaler_ref
+        scaler = (ref.kind, ref.name) if ref else ("", "")
+        return cls(canary.spec.target_ref.kind, canary.target, canary.primary, canary.service, *scaler)
+
+
+class Objects(NamedTuple):
+    """What is around a Canary, as read before it; None is missing or not wanted."""
+
+    route: Object | None = None
+    target: Object | None = None
+    primary: Object | None = None
+    scaler: Object | None = None
+    primary_scaler: Object | None = None
 
 
 class Sight(NamedTuple):
@@ -77,7 +91,7 @@ class Observer:
                 return None
             names = Names.of(Canary.from_object(item))
         while True:
-            route, target, primary = await self._objects(ref, names)
+            around = await self._objects(ref, names)
             item = await self._canary(ref)
             if item is None:
                 self._names.pop(ref, None)
@@ -85,30 +99,32 @@ class Observer:
             canary = Canary.from_object(item)
             if Names.of(canary) == names:
                 self._names[ref] = names
-                return Sight(canary, item, await self._observation(canary, stimulus, route, target, primary))
+                return Sight(canary, item, await self._observation(canary, stimulus, around))
             # somebody edited the spec: what was read belongs to other names
             names = Names.of(canary)
 
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
 
-    async def _objects(self, ref: Ref, names: Names) -> tuple[Object | None, Object | None, Object | None]:
+    async def _objects(self, ref: Ref, names: Names) -> Objects:
         workload = TARGETS.get(names.kind)
         if workload is None or not names.target:
-            return None, None, None
-        return await asyncio.gather(
-            self._kube.find(ROUTE_TABLE, ref.namespace, names.service),
-            self._kube.find(workload, ref.namespace, names.target),
-            self._kube.find(workload, ref.namespace, names.primary),
+            return Objects()
+        wanted = [(ROUTE_TABLE, names.service), (workload, names.target), (workload, names.primary)]
+        if scaler := SCALERS.get(names.scaler_kind):
+            wanted += [(scaler, names.scaler), (scaler, f"{names.scaler}-primary")]
+        return Objects(
+            *await asyncio.gather(*(self._kube.find(resource, ref.namespace, name) for resource, name in wanted))
         )
 
-    async def _observation(
-        self, canary: Canary, stimulus: Stimulus, route: Object | None, target: Object | None, primary: Object | None
-    ) -> Observation:
+    async def _observation(self, canary: Canary, stimulus: Stimulus, around: Objects) -> Observation:
+        route, target, primary = around.route, around.target, around.primary
         status = canary.status
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
         unproven = status.phase is Phase.NEW or status.invalid
         edited = status.observed_generation != canary.metadata.generation
+        at_rest = status.settled and status.phase in IDLE
+        missing = await self._missing(canary, around.scaler) if unproven or edited or at_rest else ()
         twin, namesake = await self._older_twins(canary) if unproven else ("", "")
         seen = Observation(
             now=self._clock(),
@@ -120,9 +136,12 @@ class Observer:
             target_revision=workload.revision() if workload else "",
             primary=_trimmed(primary),
             primary_current=own is not None and own.runs(status.primary_revision),
+            scaler=_trimmed(around.scaler),
+            primary_scaler=_trimmed(around.primary_scaler),
             older_twin=twin,
             older_namesake=namesake,
-            missing=await self._missing(canary) if unproven or edited else (),
+            missing=missing if unproven or edited else (),
+            lost=() if unproven or edited else missing,
             snapshot_missing=await self._snapshot_missing(canary, workload, own),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
@@ -147,15 +166,13 @@ class Observer:
         on_service = [other for other in elder if other.service == canary.service]
         return _first(on_target), _first(on_service)
 
-    async def _missing(self, canary: Canary) -> tuple[str, ...]:
-        """Asked when the spec is new, edited or wrong: what it names besides the target and is not there."""
+    async def _missing(self, canary: Canary, scaler: Object | None) -> tuple[str, ...]:
+        """What the spec names besides the target and is not there; asked when it is unproven, and at rest."""
         own, spec, missing = canary.metadata.namespace, canary.spec, []
         if (source := spec.upstream_ref) and not await self._kube.find(UPSTREAM, source.namespace or own, source.name):
             missing.append(f"spec.upstreamRef: Upstream {source.name}.{source.namespace or own}")
-        scaler = spec.autoscaler_ref
-        known = scaler and scaler.kind == HORIZONTAL_POD_AUTOSCALER.kind
-        if scaler and known and not await self._kube.find(HORIZONTAL_POD_AUTOSCALER, own, scaler.name):
-            missing.append(f"spec.autoscalerRef: {scaler.kind} {scaler.name}.{own}")
+        if (ref := spec.autoscaler_ref) and ref.kind in SCALERS and scaler is None:
+            missing.append(f"spec.autoscalerRef: {ref.kind} {ref.name}.{own}")
         return tuple(missing)
 
     async def moved(self, sight: Sight) -> bool:

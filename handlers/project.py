@@ -11,6 +11,7 @@ from handlers.adapters.kube import Kube
 from handlers.core.observation import Observation
 from handlers.observe import Observer, Sight
 from handlers.routing import Router
+from handlers.scalers import Scalers
 from handlers.workloads import Workloads
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason, Stimulus
@@ -30,7 +31,8 @@ class Projector:
         self._kube = kube
         self._observer = observer
         self._router = Router(kube, settings)
-        self._workloads = Workloads(kube, settings)
+        self._workloads = Workloads(kube)
+        self._scalers = Scalers(kube)
         self._kept_revisions = settings.revision_history + 1
 
     async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
@@ -45,7 +47,9 @@ class Projector:
                 return
             try:
                 await self._router.apply(canary, seen, everything=everything)
-                await self._workloads.apply(canary, seen, everything=everything)
+                await self._workloads.primary(canary, seen)
+                await self._scalers.apply(canary, seen)
+                await self._workloads.target(canary, seen)
                 if canary.status.phase is Phase.SUCCEEDED and sight.canary.status.phase is Phase.FINALISING:
                     await snapshots.prune(self._kube, canary, self._kept_revisions)
             except Conflict:
@@ -64,7 +68,7 @@ class Projector:
 
 
 def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
-    """Services, upstreams and scaler are compared on a new spec, at first sight, on drift and resync."""
+    """Services and upstreams are compared on a new spec, at first sight, on drift and resync."""
     asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
     edited = before.status.observed_generation != after.metadata.generation
     return asked or edited or before.status.phase is Phase.NEW

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     SUSPENDED = "Suspended"
     SOAKING = "Soaking"
     SETTLED = "Settled"
+    SOURCE_MISSING = "SourceMissing"
     ADOPTED = "Adopted"
     FOLLOWED = "FollowedTarget"
     SNAPSHOT_MISSING = "SnapshotMissing"
@@ -73,7 +74,7 @@ class Reason(StrEnum):
     COMMAND_REFUSED = "CommandRefused"
 
 
-WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data"]
+WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data", "source"]
 """What the Canary waits for; a change of that object wakes it at once."""
 
 
@@ -163,7 +164,7 @@ class Returning(Wire):
 
 
 class CanaryStatus(Wire):
-    """The three ``…Step`` fences say at which step the desired value of an object last changed."""
+    """The four ``…Step`` fences say at which step the desired value of an object last changed."""
 
     phase: Phase = Phase.NEW
     failed_checks: int = 0
@@ -182,6 +183,7 @@ class CanaryStatus(Wire):
     route_step: int = 0
     target_step: int = 0
     primary_step: int = 0
+    scaler_step: int = 0
     last_step: LastStep | None = None
     last_tick: Moment | None = None
     last_command: LastCommand | None = None
@@ -218,16 +220,3 @@ class CanaryStatus(Wire):
         """As stored; the numbers that ``kubectl get canaries`` shows are written even when zero."""
         shown = {"phase": self.phase.value, "failedChecks": 0, "canaryWeight": 0, "iterations": 0, "settled": False}
         return shown | super().to_wire()
-
-
-def status_patch(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """The merge patch that turns one status on the wire into the other: what is gone becomes null."""
-    patch: dict[str, Any] = {key: None for key in before if key not in after}
-    for key, value in after.items():
-        old = before.get(key)
-        if isinstance(value, dict) and isinstance(old, dict):
-            if inner := status_patch(old, value):
-                patch[key] = inner
-        elif value != old or key not in before:
-            patch[key] = value
-    return patch

@@ -16,6 +16,10 @@ TARGET_STEP = "canarybus.dev/target-step"
 """Fence of a target: the step at which its replicas last changed by our will."""
 PRIMARY_STEP = "canarybus.dev/primary-step"
 """Fence of a primary: the step at which its template last changed."""
+SCALER_STEP = "canarybus.dev/scaler-step"
+"""Fence of a primary's scaler: the step at which its bounds last changed by our will."""
+PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
+"""On a ScaledObject: KEDA holds its workload at this many replicas and does not scale it."""
 
 
 @dataclass(frozen=True)

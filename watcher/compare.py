@@ -6,48 +6,69 @@ while the watcher, the bus or the API server was away is lost (design section 2)
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from schemas.events import Change, ChangeReason
 from schemas.gloo import Verdict, read_report
-from schemas.resources import DAEMON_SET, DEPLOYMENT
+from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALERS
 from schemas.revision import digest, is_our_hash
 from schemas.status import Phase
-from schemas.workload import TARGET_STEP, Workload
+from schemas.workload import PAUSED_REPLICAS, TARGET_STEP, Workload
 from watcher.index import Key, Role, config_key
 from watcher.watched import Watched
 
 Object = Mapping[str, Any]
 _MARK = "canarybus.dev/"
+_NOT_COPIED = frozenset({PAUSED_REPLICAS, TARGET_STEP})
+"""What we write on a target's ScaledObject."""
 _WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
 _TARGET_RUNS = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING})
 _COMPLETE = frozenset({Verdict.ACCEPTED, Verdict.WARNING, Verdict.REJECTED})
 
 
 class Meta(NamedTuple):
-    """An object as its metadata tells: enough to know whether it moved. ``marks`` are our annotations, hashed."""
+    """An object as its metadata tells: enough to know whether it moved.
+
+    ``marks``: our annotations, of a scaler all that is copied, hashed. ``edits``: who last changed what besides the
+    status, hashed; empty where a resource version says as much.
+    """
 
     uid: str
     resource_version: str
     generation: int
     marks: str
+    edits: str = ""
 
     @classmethod
-    def of(cls, item: Object) -> Meta:
+    def of(cls, item: Object, kind: str = "") -> Meta:
         metadata = item["metadata"]
         version, generation = str(metadata["resourceVersion"]), int(metadata.get("generation") or 0)
-        marks = _marks(metadata)
-        return cls(str(metadata.get("uid", "")), version, generation, digest(marks) if marks else "")
+        marks = _marks(metadata, kind)
+        edits = "" if generation else _edits(metadata.get("managedFields") or ())
+        return cls(str(metadata.get("uid", "")), version, generation, digest(marks) if marks else "", edits)
 
     @property
     def stamp(self) -> str:
-        """Stays the same while only the status moves, for kinds that count generations; else the resource version."""
-        return str(self.generation) if self.generation else self.resource_version
+        """Stays the same while only the status moves, for kinds that count generations or tell who wrote what."""
+        return str(self.generation) if self.generation else self.edits or self.resource_version
 
     def same_content(self, other: Meta) -> bool:
         return (self.uid, self.stamp, self.marks) == (other.uid, other.stamp, other.marks)
+
+
+def _edits(managed: Iterable[Mapping[str, Any]]) -> str:
+    """Times are whole seconds: they tell two edits apart only when a status was written later than the last of them.
+
+    An autoscaler counts no generations, and its controller writes its status every few seconds.
+    """
+    written = [(str(entry.get("time", "")), entry.get("subresource") == "status", entry) for entry in managed]
+    statuses = [time for time, of_status, _ in written if of_status]
+    edits = [(time, entry) for time, of_status, entry in written if not of_status]
+    if not statuses or not edits or max(statuses) <= max(time for time, _ in edits):
+        return ""
+    return digest([entry for _, entry in edits])
 
 
 class Cause(NamedTuple):
@@ -176,7 +197,7 @@ def fingerprint(item: Object, kind: str) -> str:
     spec = item.get("spec") or {}
     if kind in _WORKLOADS:
         spec = {name: value for name, value in spec.items() if name != "replicas"}
-    return digest({"spec": spec, "marks": _marks(item["metadata"])})
+    return digest({"spec": spec, "marks": _marks(item["metadata"], kind)})
 
 
 def drift(before: Baseline | None, now: str) -> tuple[bool, Baseline]:
@@ -198,6 +219,9 @@ def resync_cause(canary: Watched, slot: int) -> Cause:
     return Cause(ChangeReason.RESYNC, f"Canary/{canary.ref.name}", str(slot), str(slot))
 
 
-def _marks(metadata: Object) -> dict[str, str]:
+def _marks(metadata: Object, kind: str = "") -> dict[str, str]:
     annotations = metadata.get("annotations") or {}
+    if kind in SCALERS:
+        worn = {f"label {name}": value for name, value in (metadata.get("labels") or {}).items()} | annotations
+        return {name: value for name, value in worn.items() if name not in _NOT_COPIED}
     return {name: value for name, value in annotations.items() if name.startswith(_MARK)}

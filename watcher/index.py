@@ -30,11 +30,12 @@ class Role(StrEnum):
     SERVICE = "service"
     UPSTREAM = "upstream"
     SCALER = "scaler"
+    SOURCE = "source"
     CONFIG = "config"
 
 
 PROJECTED = frozenset({Role.PRIMARY, Role.GATEWAY, Role.SERVICE, Role.UPSTREAM, Role.SCALER})
-"""What is made or kept in step by us: a foreign edit of it is drift."""
+"""What is made or kept in step by us: a foreign edit of it is drift. A SOURCE is somebody's, and what we copy from."""
 
 _CONFIGS = {"configmap": CONFIG_MAP.kind, "secret": SECRET.kind}
 
@@ -51,7 +52,7 @@ def dependencies(canary: Canary) -> dict[Key, Role]:
     for role, kind, name in _names(canary):
         found.setdefault(Key(kind, canary.metadata.namespace, name), role)
     if source := canary.spec.upstream_ref:
-        found.setdefault(Key(UPSTREAM.kind, source.namespace or canary.metadata.namespace, source.name), Role.UPSTREAM)
+        found.setdefault(Key(UPSTREAM.kind, source.namespace or canary.metadata.namespace, source.name), Role.SOURCE)
     for tracked in canary.status.tracked_configs:
         if key := config_key(canary.metadata.namespace, tracked):
             found.setdefault(key, Role.CONFIG)
@@ -69,6 +70,7 @@ def _names(canary: Canary) -> Iterator[tuple[Role, str, str]]:
     yield Role.UPSTREAM, UPSTREAM.kind, canary.upstream("canary")
     if scaler := canary.spec.autoscaler_ref:
         yield Role.SCALER, scaler.kind, f"{scaler.name}-primary"
+        yield Role.SOURCE, scaler.kind, scaler.name
 
 
 class Index:

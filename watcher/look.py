@@ -89,7 +89,7 @@ class Look:
             item = await self._read(canary.target)
             if item is None:
                 return None
-            meta = Meta.of(item)
+            meta = Meta.of(item, canary.target.kind)
             self._revision = self._made_of(meta), revision_of(item, canary.target.kind, canary.configs)
             if parked := parked_cause(canary, meta, item):
                 return parked
@@ -110,6 +110,8 @@ class Look:
         canary = self._canary
         if key.kind == CANARY.kind:
             return ready_again_cause(canary, key, before)
+        if canary.objects.get(key) is Role.SOURCE:
+            return await self._source(key, before)
         projected = canary.objects.get(key) in PROJECTED
         if projected and before is not None and key not in self._fleet.known:
             return self._lost(key, before)
@@ -124,6 +126,18 @@ class Look:
             return None
         return drift_cause(key, f"{before.resource_version}.gone")
 
+    async def _source(self, key: Key, before: Meta | None) -> Cause | None:
+        """Somebody's object that we copy from: followed at once, whatever the phase."""
+        after = self._fleet.known.get(key)
+        if after is None:
+            return self._lost(key, before) if before is not None else None
+        if self._canary.suspended or self._canary.deleting or (before is not None and after.same_content(before)):
+            return None
+        if before is None and not self._canary.misses_a_source:  # the first that we hear of it
+            self._baselines[key] = None
+            return None
+        return await self._read_again(key)
+
     async def _awaited(self, key: Key) -> Cause | None:
         if self._too_soon(key) or (item := await self._read(key)) is None:
             return None
@@ -137,6 +151,9 @@ class Look:
         if not self._canary.at_rest or before is None:  # our own doing, or the first that we hear of it
             self._baselines[key] = None
             return None
+        return await self._read_again(key)
+
+    async def _read_again(self, key: Key) -> Cause | None:
         if self._too_soon(key) or (item := await self._read(key)) is None:
             return None
         foreign, self._baselines[key] = drift(self._record.baselines.get(key), fingerprint(item, key.kind))

@@ -141,7 +141,7 @@ class Stream:
                 self._put(self._key(event.object), event.object)
 
     def _put(self, key: Key, item: Mapping[str, Any]) -> None:
-        after, before = Meta.of(item), self._known.get(key)
+        after, before = Meta.of(item, self.resource.kind), self._known.get(key)
         if before is not None and before.uid != after.uid:  # a namesake: the other one went while nobody looked
             self._remove(key)
             before = None

@@ -90,6 +90,11 @@ class Watched:
         return not (self.moves or self.suspended or self.deleting)
 
     @property
+    def misses_a_source(self) -> bool:
+        """Whether an object that its spec names was not there: its coming is news."""
+        return self.invalid or self.waiting_for == "source"
+
+    @property
     def awaited(self) -> Key | None:
         """The object whose change it waits for."""
         roles = {"target": Role.TARGET, "primary": Role.PRIMARY, "gateway": Role.GATEWAY}

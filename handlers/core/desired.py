@@ -1,6 +1,7 @@
 """What the cluster should look like for a committed status: absolute values, rendered from nothing but their inputs.
 
-Routes, upstreams and Services are here, the primary and its scaler in :mod:`handlers.core.primary`.
+Routes, upstreams and Services are here, the primary in :mod:`handlers.core.primary`, its
+scaler in :mod:`handlers.core.scaler`.
 
 The names and fields are an interface (spec gloo 4.1, targets 3.1, 3.4, 3.6).
 """

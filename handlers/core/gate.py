@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
+from handlers.core.desired import canary_wanted
 from handlers.core.kinds import kind_of
 from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
@@ -72,6 +74,16 @@ def gateway(canary: Canary, seen: Observation) -> Gateway:
             if status.gateway_silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
                 return Gateway(True)
             return Gateway(False, words="the gateway has not reported on the routes yet")
+
+
+def target_turn(canary: Canary, seen: Observation) -> Literal["run", "park", "wait"]:
+    """What the target is to do; it is parked only after routes without it were seen in force and have drained."""
+    status = canary.status
+    if canary_wanted(status):
+        return "run"
+    since = status.verdict_since
+    drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= seen.rules.drain
+    return "park" if drained else "wait"
 
 
 def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:

@@ -37,7 +37,10 @@ def idle(draft: Draft) -> Draft:
 
 
 def _at_rest(draft: Draft) -> Draft:
-    """Nothing new: whatever a pause or a suspension held is held no more."""
+    """Nothing new: whatever a pause or a suspension held is held no more. What is copied from must still be there."""
+    if draft.status.settled and draft.seen.lost:
+        text = "; ".join(f"{lost} is gone, what was copied from it stays; create it again" for lost in draft.seen.lost)
+        return draft.hold(Reason.SOURCE_MISSING, text, waiting_for="source", alert=text, severity="warn")
     return draft.go_on() if draft.status.settled else draft
 
 

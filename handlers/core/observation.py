@@ -74,6 +74,9 @@ class Observation(Wire):
     target_revision: str = ""
     primary: Mapping[str, Any] | None = None
     primary_current: bool = False
+    scaler: Mapping[str, Any] | None = None
+    """The target's own, which ``autoscalerRef`` names."""
+    primary_scaler: Mapping[str, Any] | None = None
     snapshot_missing: bool = False
     """The primary should get a revision whose snapshot is lost, and the target has moved on to another."""
     older_twin: str = ""
@@ -81,7 +84,9 @@ class Observation(Wire):
     older_namesake: str = ""
     """An older Canary with the same service name, whose RouteTable and Services ours would be, too."""
     missing: tuple[str, ...] = ()
-    """Fields of the spec with the object that they name, where that is not there."""
+    """Fields of the spec with the object that they name, where that is not there and never was."""
+    lost: tuple[str, ...] = ()
+    """The same of a Canary at rest that had found them."""
     problems: tuple[str, ...] = ()
     answers: Answers | None = None
 

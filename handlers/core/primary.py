@@ -1,22 +1,17 @@
-"""The primary and its scaler, rendered: the second half of :mod:`handlers.core.desired` (spec targets 3.1 to 3.4).
+"""The primary, rendered: the second half of :mod:`handlers.core.desired` (spec targets 3.1 to 3.3).
 
 What depends on the target's kind is in :mod:`handlers.core.kinds`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from handlers.core.desired import Object, owner
 from handlers.core.kinds import Source, kind_of
-from handlers.core.kinds.anatomy import Inherited, copied, promoted
-from schemas.canary import Canary
+from handlers.core.kinds.anatomy import Inherited, promoted
 from schemas.revision import REVISION, TEMPLATE, digest
 from schemas.status import CanaryStatus
 from schemas.workload import PRIMARY_STEP, Workload
 
-_COPIED_SCALER_FIELDS = ("minReplicas", "maxReplicas", "metrics", "behavior")
 _OF_CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.")
 
 
@@ -48,22 +43,3 @@ def _marked(source: Source, status: CanaryStatus, spec: Object, inherited: Inher
     marks = {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(written)}
     labels = inherited.labels | kind_of(source.canary).labels(source)
     return {"labels": labels, "annotations": inherited.annotations | marks}
-
-
-def scaler(canary: Canary, source: Mapping[str, Any]) -> Object:
-    """The HorizontalPodAutoscaler of the primary, after the target's own."""
-    ref = canary.spec.autoscaler_ref
-    spec = {key: source["spec"][key] for key in _COPIED_SCALER_FIELDS if key in source["spec"]}
-    override = ref.primary_scaler_replicas if ref else None
-    if override and override.min_replicas is not None:
-        spec["minReplicas"] = override.min_replicas
-    if override and override.max_replicas is not None:
-        spec["maxReplicas"] = override.max_replicas
-    spec["scaleTargetRef"] = {**source["spec"]["scaleTargetRef"], "name": canary.primary}
-    metadata = {
-        "name": f"{source['metadata']['name']}-primary",
-        "namespace": canary.metadata.namespace,
-        "labels": copied(source["metadata"].get("labels") or {}),
-        "ownerReferences": [owner(canary)],
-    }
-    return {"metadata": metadata, "spec": spec}

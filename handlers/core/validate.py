@@ -15,6 +15,7 @@ from handlers.core.patterns import regex_problem
 from handlers.core.verdict import BUILT_IN
 from schemas.canary import Canary, Metric, Strategy
 from schemas.duration import parse_duration
+from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
 from schemas.status import IDLE, Phase
 
 _INTERVAL = re.compile(r"^[0-9]+(m|s)")
@@ -135,9 +136,35 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
             yield f"spec.targetRef: {kind} {canary.target}.{namespace} not found; create it or mend the name"
     else:
         yield from kind_of(canary).problems(canary, target, seen.rules)
-    yield from (f"{missing} not found; create it or mend the name" for missing in seen.missing)
+    for missing in seen.missing:
+        keda = f", and install KEDA if there are no {SCALED_OBJECT.kind}s here" if SCALED_OBJECT.kind in missing else ""
+        yield f"{missing} not found; create it or mend the name{keda}"
+    yield from _scaler(canary, seen)
     if seen.rules.no_cross_namespace_refs:
         yield from _cross_namespace(canary)
+
+
+def _scaler(canary: Canary, seen: Observation) -> Iterator[str]:
+    """The primary's bounds must be in order; what is not overridden is as in the target's own scaler."""
+    ref = canary.spec.autoscaler_ref
+    if ref is None:
+        return
+    if ref.kind not in SCALERS:
+        yield f"spec.autoscalerRef.kind: {ref.kind} is no scaler; use {' or '.join(SCALERS)}"
+        return
+    override = ref.primary_scaler_replicas
+    if override is None or override.min_replicas is None:
+        return
+    own = ((seen.scaler or {}).get("spec") or {}).get(
+        "maxReplicas" if ref.kind == HORIZONTAL_POD_AUTOSCALER.kind else "maxReplicaCount"
+    )
+    most = override.max_replicas if override.max_replicas is not None else own
+    if most is not None and override.min_replicas > most:
+        whose = "maxReplicas" if override.max_replicas is not None else f"the maximum of {ref.kind} {ref.name}"
+        yield (
+            f"spec.autoscalerRef.primaryScalerReplicas.minReplicas: {override.min_replicas} is above {whose}, {most}; "
+            "lower it or give a higher maxReplicas"
+        )
 
 
 def _cross_namespace(canary: Canary) -> Iterator[str]:

@@ -246,7 +246,9 @@ async def test_an_old_status_never_overwrites_what_a_later_step_has_written(hous
     )
     stale = fresh.canary.model_copy(update={"status": known})
     await Router(house.admin, house.settings).apply(stale, fresh.seen, everything=False)
-    await Workloads(house.admin, house.settings).apply(stale, fresh.seen, everything=False)
+    workloads = Workloads(house.admin)
+    await workloads.primary(stale, fresh.seen)
+    await workloads.target(stale, fresh.seen)
     assert (await house.weight(), await house.image(), await house.replicas()) == before
 
 

@@ -25,7 +25,8 @@ def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
         "Upstream/test-web-primaryupstream-80": "upstream",
         "Upstream/test-web-canaryupstream-80": "upstream",
         "HorizontalPodAutoscaler/podinfo-primary": "scaler",
-        "Upstream/source": "upstream",
+        "HorizontalPodAutoscaler/podinfo": "source",
+        "Upstream/source": "source",
         "Secret/token": "config",
     }
     assert Key("Upstream", "gloo-system", "source") in found

@@ -1,4 +1,4 @@
-"""Services and the primary's scaler as they should be."""
+"""Services as they should be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from handlers.core import desired, primary
+from handlers.core import desired
 from schemas.canary import Canary
 from schemas.workload import Workload
 from tests.handlers.core.cluster import KEYS
@@ -100,31 +100,3 @@ def test_each_service_has_the_metadata_that_is_meant_for_it() -> None:
     made = desired.services(serving(canary={"labels": {"side": "new"}}), target(), KEYS)
     assert made["canary"]["metadata"]["labels"] == {"side": "new", "app": "podinfo-canary"}
     assert "side" not in made["primary"]["metadata"]["labels"]
-
-
-# ---- the scaler
-
-
-@pytest.mark.parametrize(
-    ("override", "bounds"),
-    [(None, (2, 4)), ({"minReplicas": 3}, (3, 4)), ({"minReplicas": 3, "maxReplicas": 9}, (3, 9))],
-)
-def test_the_primarys_scaler_follows_the_targets(override: dict[str, int] | None, bounds: tuple[int, int]) -> None:
-    ref: dict[str, Any] = {"kind": "HorizontalPodAutoscaler", "name": "podinfo"}
-    if override:
-        ref["primaryScalerReplicas"] = override
-    source = {
-        "metadata": {"name": "podinfo", "labels": {"a": "b", "helm.toolkit.fluxcd.io/name": "c"}},
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"},
-            "minReplicas": 2,
-            "maxReplicas": 4,
-            "metrics": [{"type": "Resource"}],
-        },
-    }
-    made = primary.scaler(canary(weighted() | {"autoscalerRef": ref}), source)
-    assert (made["spec"]["minReplicas"], made["spec"]["maxReplicas"]) == bounds
-    assert made["spec"]["metrics"] == [{"type": "Resource"}]
-    assert made["spec"]["scaleTargetRef"]["name"] == "podinfo-primary"
-    assert made["metadata"]["name"] == "podinfo-primary"
-    assert made["metadata"]["labels"] == {"a": "b"}

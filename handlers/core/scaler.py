@@ -1,0 +1,143 @@
+"""The primary's scaler, rendered after the target's own, and the pause of the target's (spec targets 3.4)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from handlers.core import marks
+from handlers.core.desired import Object, owner
+from schemas.base import merge_patch
+from schemas.canary import AutoscalerRef, Canary
+from schemas.gloo import fence_of
+from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
+from schemas.status import CanaryStatus
+from schemas.workload import PAUSED_REPLICAS, SCALER_STEP, TARGET_STEP
+
+
+class _Shape(NamedTuple):
+    """What a kind of scaler calls its bounds, and which other fields of its spec are copied."""
+
+    least: str
+    most: str
+    copied: tuple[str, ...]
+
+
+_SHAPES = {
+    HORIZONTAL_POD_AUTOSCALER.kind: _Shape("minReplicas", "maxReplicas", ("metrics", "behavior")),
+    SCALED_OBJECT.kind: _Shape(
+        "minReplicaCount",
+        "maxReplicaCount",
+        (
+            "pollingInterval",
+            "cooldownPeriod",
+            "initialCooldownPeriod",
+            "idleReplicaCount",
+            "fallback",
+            "advanced",
+            "triggers",
+        ),
+    ),
+}
+_NEVER_COPIED = (
+    PAUSED_REPLICAS,
+    marks.LAST_APPLIED,
+    # KEDA writes an object's own name there, and writes it again
+    "scaledobject.keda.sh/name",
+)
+
+
+def name(canary: Canary) -> str:
+    """Of the primary's scaler; empty without ``autoscalerRef``."""
+    ref = canary.spec.autoscaler_ref
+    return f"{ref.name}-primary" if ref else ""
+
+
+def clone(canary: Canary, status: CanaryStatus, source: Mapping[str, Any]) -> Object:
+    """What the primary's scaler should be; ``source`` is the target's own, of the kind in ``autoscalerRef``."""
+    ref = canary.spec.autoscaler_ref
+    assert ref is not None  # noqa: S101 - there is no source without it
+    shape, theirs = _SHAPES[ref.kind], source["spec"]
+    spec: Object = {key: copy.deepcopy(theirs[key]) for key in _fields(shape) if key in theirs}
+    spec |= _bounds(ref, shape)
+    if ref.kind == SCALED_OBJECT.kind:
+        spec |= _of_the_primary(canary, ref, spec)
+    spec["scaleTargetRef"] = {**theirs["scaleTargetRef"], "name": canary.primary}
+    metadata = marks.marked({field: _followed(source["metadata"].get(field)) for field in ("labels", "annotations")})
+    metadata["annotations"] = {**metadata["annotations"], SCALER_STEP: str(status.scaler_step)}
+    place = {"name": name(canary), "namespace": canary.metadata.namespace, "ownerReferences": [owner(canary)]}
+    return {"metadata": {**metadata, **place}, "spec": spec}
+
+
+def clone_patch(existing: Mapping[str, Any], wanted: Mapping[str, Any], kind: str) -> Object | None:
+    """A guarded merge patch of what differs, or None. What others put on the clone is theirs and stays."""
+    shape, have = _SHAPES[kind], existing["spec"]
+    ours = {key: have[key] for key in (*_fields(shape), "scaleTargetRef") if key in have}
+    spec = merge_patch(ours, wanted["spec"])
+    metadata = marks.difference(existing["metadata"], wanted["metadata"])
+    if not spec and not metadata:
+        return None
+    guard = {"resourceVersion": existing["metadata"]["resourceVersion"]}
+    return {"metadata": {**guard, **metadata}, **({"spec": spec} if spec else {})}
+
+
+def least(source: Mapping[str, Any] | None, kind: str) -> int:
+    """The replicas that the target's scaler keeps at least; 1 where it says nothing or less."""
+    shape = _SHAPES.get(kind)
+    found = ((source or {}).get("spec") or {}).get(shape.least) if shape else None
+    return max(1, int(found or 1))
+
+
+def pause_patch(status: CanaryStatus, source: Mapping[str, Any], *, running: bool) -> Object | None:
+    """Pause or wake the target's ScaledObject together with the target, behind the same fence; None: it is done."""
+    fence = fence_of(source, TARGET_STEP)
+    if fence == status.target_step or status.target_step < fence <= status.step:
+        return None
+    annotations = {PAUSED_REPLICAS: None if running else "0", TARGET_STEP: str(status.target_step)}
+    return {"metadata": {"resourceVersion": source["metadata"]["resourceVersion"], "annotations": annotations}}
+
+
+def _fields(shape: _Shape) -> tuple[str, ...]:
+    return (shape.least, shape.most, *shape.copied)
+
+
+def _bounds(ref: AutoscalerRef, shape: _Shape) -> Object:
+    override = ref.primary_scaler_replicas
+    wanted = {shape.least: override.min_replicas, shape.most: override.max_replicas} if override else {}
+    return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _of_the_primary(canary: Canary, ref: AutoscalerRef, spec: Object) -> Object:
+    """What in a ScaledObject speaks of the target, speaking of the primary."""
+    changed: Object = {}
+    if "triggers" in spec:
+        changed["triggers"] = [_trigger(canary, ref, trigger) for trigger in spec["triggers"]]
+    config = (spec.get("advanced") or {}).get("horizontalPodAutoscalerConfig") or {}
+    if config.get("name"):
+        renamed = {**config, "name": f"{config['name']}-primary"}
+        changed["advanced"] = {**spec["advanced"], "horizontalPodAutoscalerConfig": renamed}
+    return changed
+
+
+def _trigger(canary: Canary, ref: AutoscalerRef, trigger: Object) -> Object:
+    """Its query by the trigger's name; without any ``primaryScalerQueries`` by plain replacement in the text."""
+    query = (trigger.get("metadata") or {}).get("query")
+    if ref.primary_scaler_queries:
+        query = ref.primary_scaler_queries.get(trigger.get("name", ""), query)
+    elif query is not None:
+        query = canary.primary.join(part.replace(canary.target, canary.primary) for part in _between(canary, query))
+    return trigger if query is None else {**trigger, "metadata": {**trigger.get("metadata", {}), "query": query}}
+
+
+def _between(canary: Canary, query: str) -> list[str]:
+    """The text around each ``<target>-canary``."""
+    return str(query).split(f"{canary.target}-canary")
+
+
+def _followed(values: Mapping[str, str] | None) -> dict[str, str]:
+    return {
+        key: value
+        for key, value in (values or {}).items()
+        if "toolkit.fluxcd.io" not in key and not key.startswith("canarybus.dev/") and key not in _NEVER_COPIED
+    }

@@ -1,0 +1,53 @@
+"""The scalers of both sides: the primary's follows the target's, a ScaledObject sleeps while its target is parked."""
+
+from __future__ import annotations
+
+from handlers.adapters.errors import AlreadyExists, Conflict
+from handlers.adapters.kube import Kube
+from handlers.core import scaler
+from handlers.core.gate import target_turn
+from handlers.core.observation import Observation
+from schemas.canary import Canary
+from schemas.gloo import fence_of
+from schemas.resources import SCALED_OBJECT, SCALERS
+from schemas.workload import SCALER_STEP
+
+
+class Scalers:
+    """Between the primary, which the first scaler is made for, and the target's replicas, which follow the second."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    async def apply(self, canary: Canary, seen: Observation) -> None:
+        """``canary`` carries the committed status; conflicts are raised, the caller looks again.
+
+        A target's scaler that is gone leaves the primary with the one that it has.
+        """
+        ref, status = canary.spec.autoscaler_ref, canary.status
+        if ref is None or seen.problems or seen.scaler is None or seen.target is None:
+            return
+        await self._follow(canary, seen)
+        if ref.kind != SCALED_OBJECT.kind or not status.target_step:
+            return
+        turn = target_turn(canary, seen)
+        patch = scaler.pause_patch(status, seen.scaler, running=turn == "run")
+        if turn != "wait" and patch is not None:
+            await self._kube.patch(SCALED_OBJECT, canary.metadata.namespace, ref.name, patch)
+
+    async def _follow(self, canary: Canary, seen: Observation) -> None:
+        """Whatever changed at the source, at every look; never over a later step of ours."""
+        ref, status, existing = canary.spec.autoscaler_ref, canary.status, seen.primary_scaler
+        assert ref is not None  # noqa: S101 - the caller has looked
+        assert seen.scaler is not None  # noqa: S101 - the caller has looked
+        resource, wanted = SCALERS[ref.kind], scaler.clone(canary, status, seen.scaler)
+        if existing is None:
+            try:
+                await self._kube.create(resource, wanted)
+            except AlreadyExists as error:
+                raise Conflict(f"{ref.kind} {scaler.name(canary)} was made meanwhile") from error
+            return
+        if status.scaler_step < fence_of(existing, SCALER_STEP) <= status.step:
+            return
+        if patch := scaler.clone_patch(existing, wanted, ref.kind):
+            await self._kube.patch(resource, canary.metadata.namespace, scaler.name(canary), patch)

@@ -1,0 +1,187 @@
+"""The scalers of target and primary, on the Kubernetes API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from schemas.events import ChangeReason
+from schemas.resources import (
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    SCALED_OBJECT,
+    Resource,
+)
+from schemas.status import Phase
+from schemas.workload import PAUSED_REPLICAS
+from tests import keda
+from tests.handlers.house import NAMESPACE, House
+
+KINDS = pytest.mark.parametrize("kind", [HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT], ids=["HPA", "KEDA"])
+
+
+async def make_scaler(house: House, kind: Resource, **spec: Any) -> None:
+    if kind is SCALED_OBJECT:
+        await house.admin.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+        body = keda.scaled_object(**spec)
+    else:
+        ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}
+        body = {"metadata": {"name": "podinfo"}, "spec": {"scaleTargetRef": ref, "maxReplicas": 5, **spec}}
+    body["metadata"]["namespace"] = NAMESPACE
+    await house.admin.create(kind, body)
+
+
+def naming(kind: Resource, **more: Any) -> dict[str, Any]:
+    return {"autoscalerRef": {"apiVersion": kind.api_version, "kind": kind.kind, "name": "podinfo", **more}}
+
+
+async def scaled(
+    house: House, kind: Resource, *, replicas: int = 1, ref: dict[str, Any] | None = None, **spec: Any
+) -> None:
+    await house.definitions()
+    await make_scaler(house, kind, **spec)
+    await house.prepare(replicas=replicas, **naming(kind, **(ref or {})))
+    await house.initialized()
+
+
+async def paused(house: House) -> str | None:
+    found = await house.object(SCALED_OBJECT, "podinfo")
+    return (found["metadata"].get("annotations") or {}).get(PAUSED_REPLICAS)
+
+
+@KINDS
+async def test_the_primarys_scaler_follows_the_targets_whenever_it_changes(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    most = "maxReplicas" if kind is HORIZONTAL_POD_AUTOSCALER else "maxReplicaCount"
+    clone = await house.object(kind, "podinfo-primary")
+    assert clone["spec"]["scaleTargetRef"]["name"] == "podinfo-primary"
+    body = {"metadata": {"labels": {"team": "a"}}, "spec": {most: 9}}
+    await house.admin.patch(kind, NAMESPACE, "podinfo", body)
+    await house.change(ChangeReason.DRIFT)
+    clone = await house.object(kind, "podinfo-primary")
+    assert (clone["spec"][most], clone["metadata"]["labels"]) == (9, {"team": "a"})
+    await house.push("podinfo:2")
+    await house.tick()
+    await house.admin.patch(kind, NAMESPACE, "podinfo", {"metadata": {"labels": {"team": None}}, "spec": {most: 7}})
+    await house.change(ChangeReason.DRIFT)
+    assert (await house.status()).phase is Phase.PROGRESSING
+    clone = await house.object(kind, "podinfo-primary")
+    assert clone["spec"][most] == 7, "in mid-rollout as well"
+    assert not clone["metadata"].get("labels")
+
+
+@KINDS
+async def test_a_whole_rollout_writes_an_unchanged_scaler_of_the_primary_not_once(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    before = await house.object(kind, "podinfo-primary")
+    house.kube.reset()
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    after = await house.object(kind, "podinfo-primary")
+    assert after["metadata"].get("generation") == before["metadata"].get("generation")
+    written = [call for call in house.kube.made if call.startswith("PATCH") and call.endswith("podinfo-primary")]
+    assert [call for call in written if kind.plural in call] == []
+
+
+async def test_a_scaled_object_sleeps_while_its_target_is_parked_and_its_copy_never_does(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    assert (await house.replicas(), await paused(house)) == (0, "0")
+    await house.push("podinfo:2")
+    assert (await house.replicas(), await paused(house)) == (1, None)
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    assert (await house.replicas(), await paused(house)) == (0, "0")
+    await house.change(ChangeReason.DRIFT)
+    clone = await house.object(SCALED_OBJECT, "podinfo-primary")
+    assert PAUSED_REPLICAS not in clone["metadata"]["annotations"]
+
+
+async def test_a_scaled_object_is_paused_before_its_target_is_parked_and_woken_before_it_is_scaled(
+    house: House,
+) -> None:
+    await scaled(house, SCALED_OBJECT)
+    house.kube.reset()
+    await house.push("podinfo:2")
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    ours = ("scaledobjects/podinfo", "deployments/podinfo")
+    written = [call.rpartition("/namespaces/default/")[2] for call in house.kube.made if call.startswith("PATCH")]
+    assert [call for call in written if call in ours] == [*ours, *ours]
+
+
+async def test_a_scaled_object_that_is_made_anew_sleeps_like_the_one_before(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    await house.admin.delete(SCALED_OBJECT, NAMESPACE, "podinfo")
+    body = keda.scaled_object()
+    body["metadata"]["namespace"] = NAMESPACE
+    await house.admin.create(SCALED_OBJECT, body)
+    await house.change(ChangeReason.DRIFT)
+    assert await paused(house) == "0"
+
+
+async def test_the_pause_that_somebody_takes_away_is_not_written_again(house: House) -> None:
+    """As with replicas: written on a transition, theirs afterwards."""
+    await scaled(house, SCALED_OBJECT)
+    body = {"metadata": {"annotations": {PAUSED_REPLICAS: None}}}
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo", body)
+    await house.change(ChangeReason.RESYNC)
+    assert await paused(house) is None
+
+
+@KINDS
+async def test_a_new_revision_begins_with_as_many_pods_as_the_primary_has_now(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 4}})
+    await house.ready("podinfo-primary")
+    await house.push("podinfo:2")
+    assert await house.replicas() == 4
+
+
+async def test_a_cluster_without_keda_says_that_a_scaled_object_cannot_be_there(house: House) -> None:
+    await house.prepare(**naming(SCALED_OBJECT))
+    await house.change(ChangeReason.SPEC)
+    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
+    assert ready.reason == "Invalid"
+    assert ready.message == (
+        "spec.autoscalerRef: ScaledObject podinfo.default not found; create it or mend the name, "
+        "and install KEDA if there are no ScaledObjects here"
+    )
+    await make_scaler(house, SCALED_OBJECT)
+    await house.until(Phase.INITIALIZED)
+
+
+@KINDS
+async def test_a_scaler_that_goes_away_is_said_and_the_primary_keeps_its_own(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    await house.admin.delete(kind, NAMESPACE, "podinfo")
+    await house.change(ChangeReason.DRIFT)
+    status = await house.status()
+    ready = next(item for item in status.conditions if item.type == "Ready")
+    assert (ready.reason, status.waiting_for) == ("SourceMissing", "source")
+    assert f"{kind.kind} podinfo.default" in ready.message
+    assert await house.admin.find(kind, NAMESPACE, "podinfo-primary") is not None
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    if kind is HORIZONTAL_POD_AUTOSCALER:
+        await make_scaler(house, kind)
+        await house.change(ChangeReason.DRIFT)
+        ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
+        assert ready.status == "True"
+
+
+@pytest.mark.parametrize(
+    ("bounds", "above"),
+    [
+        ({"minReplicas": 6}, "6 is above the maximum of HorizontalPodAutoscaler podinfo, 5"),
+        ({"minReplicas": 3, "maxReplicas": 2}, "3 is above maxReplicas, 2"),
+    ],
+)
+async def test_bounds_that_cross_are_named(house: House, bounds: dict[str, int], above: str) -> None:
+    await make_scaler(house, HORIZONTAL_POD_AUTOSCALER)
+    await house.prepare(**naming(HORIZONTAL_POD_AUTOSCALER, primaryScalerReplicas=bounds))
+    await house.change(ChangeReason.SPEC)
+    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
+    field = "spec.autoscalerRef.primaryScalerReplicas.minReplicas"
+    assert ready.message == f"{field}: {above}; lower it or give a higher maxReplicas"
