@@ -16,13 +16,14 @@ from handlers import analysis, bootstrap, command
 from handlers.adapters.bus import Bus, connection_options
 from handlers.adapters.errors import AdapterError, Forbidden
 from handlers.adapters.kube import Kube, find_access
-from handlers.adapters.prometheus import Prometheus
+from handlers.adapters.metrics import Providers
 from handlers.adapters.settling import Settling, broker_options
 from handlers.adapters.telemetry import Metrics, Probes
 from handlers.adapters.webhooks import Webhooks
 from handlers.advance import SOURCE, Advance
 from handlers.ask import Asker
 from handlers.core.definitions import NAME, definition_problem
+from handlers.measure import Measurer
 from handlers.notify import Notifier
 from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
 from schemas.resources import CUSTOM_RESOURCE_DEFINITION
@@ -90,10 +91,10 @@ class App:
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
         http = await self._stack.enter_async_context(httpx.AsyncClient(follow_redirects=True))
-        webhooks, prometheus = Webhooks(http), Prometheus(http)
+        webhooks, providers = Webhooks(http), Providers(http, self.kube)
         self._stack.push_async_callback(webhooks.close)
-        self._stack.push_async_callback(prometheus.close)
-        asker = Asker(self.kube, webhooks, prometheus, self._settings)
+        self._stack.push_async_callback(providers.close)
+        asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
         self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
         self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
 

@@ -21,6 +21,12 @@ def built_in(canary: Canary, metric: Metric) -> str:
     return {REQUEST_SUCCESS_RATE: _success_rate, REQUEST_DURATION: _duration}[metric.name](cluster, window)
 
 
+def samples_of(canary: Canary, metric: Metric) -> str:
+    """PromQL for the number of requests that a built-in metric is about."""
+    cluster = _cluster_pattern(canary.metadata.namespace, canary.service)
+    return f'sum(increase(envoy_cluster_upstream_rq{{envoy_cluster_name=~"{cluster}"}}[{metric.interval or "1m"}]))'
+
+
 def _success_rate(cluster: str, window: str) -> str:
     every = f'envoy_cluster_upstream_rq{{envoy_cluster_name=~"{cluster}"}}[{window}]'
     good = f'envoy_cluster_upstream_rq{{envoy_cluster_name=~"{cluster}", envoy_response_code!~"5.*"}}[{window}]'

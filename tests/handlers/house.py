@@ -20,10 +20,11 @@ from aiohttp import web
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Access, Kube, Object
-from handlers.adapters.prometheus import Prometheus
+from handlers.adapters.metrics import Providers
 from handlers.adapters.webhooks import Webhooks
 from handlers.advance import Advance
 from handlers.ask import Asker
+from handlers.measure import Measurer
 from handlers.observe import Observer
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus, Tick, Verb
@@ -155,7 +156,7 @@ class House:
     def worker(self, kube: Kube | None = None) -> Advance:
         """Another process: the same code, nothing shared but the outside."""
         mine = kube or self.kube
-        asker = Asker(mine, Webhooks(self.http), Prometheus(self.http), self.settings)
+        asker = Asker(Measurer(mine, Providers(self.http, mine), self.settings), Webhooks(self.http))
         observer = Observer(mine, self.settings, clock=lambda: self.now)
         return Advance(mine, self.bus, asker, self.settings, observer=observer)
 

@@ -1,0 +1,88 @@
+"""Metric providers: one module each, one anatomy (:mod:`question`). A failed measurement is data, no exception.
+
+A provider gives the newest value; null is no data, a whole number is a number, several series are an error that names
+them, and no secret goes to another address than the template's or appears in a text (spec metrics-providers, defects).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+import httpx
+
+from handlers.adapters.metrics.http import Http, Refused, Unreachable, without_password
+from handlers.adapters.metrics.prometheus import Prometheus
+from handlers.adapters.metrics.question import Cluster, Provider, Question, Reading, Tools
+from schemas.measurement import Measurement
+from schemas.metrics import ProviderType
+
+_KINDS: Mapping[ProviderType, type[Provider]] = {
+    ProviderType.PROMETHEUS: Prometheus,
+}
+_SHORTEST_SECRET = 4
+"""Characters; shorter ones would blot out ordinary words."""
+
+
+class Providers:
+    """Asks any of them. ``client`` stays the caller's to close."""
+
+    def __init__(self, client: httpx.AsyncClient, cluster: Cluster) -> None:
+        self._http = Http(client)
+        self._tools = Tools(self._http, cluster)
+        self._made: dict[ProviderType, Provider] = {}
+
+    async def close(self) -> None:
+        await self._http.close()
+
+    async def ask(self, kind: ProviderType, question: Question) -> Measurement:
+        """Never raises; within the provider's own time limit."""
+        text = " ".join(question.query.split())
+        shown = Measurement(name=question.name, outcome="empty", query=text, provider=kind.value)
+        try:
+            provider = self._provider(kind)
+            asked = _addressed(question, provider)
+            shown = shown.model_copy(update={"endpoint": without_password(asked.address)})
+            async with asyncio.timeout(provider.timeout):
+                reading = await provider.read(asked)
+        except (Refused, ValueError, TimeoutError) as error:
+            return shown.model_copy(update=_failure(error, question, kind))
+        if reading.value is None or math.isnan(reading.value):
+            return shown.model_copy(update={"detail": "no values found"})
+        return shown.model_copy(update={"outcome": "value", "value": reading.value, "samples": reading.samples})
+
+    async def check(self, kind: ProviderType, question: Question) -> str:
+        """Empty, or why it would not answer."""
+        try:
+            provider = self._provider(kind)
+            async with asyncio.timeout(provider.timeout):
+                await provider.check(_addressed(question, provider))
+        except (Refused, ValueError, TimeoutError) as error:
+            return str(_failure(error, question, kind)["detail"])
+        return ""
+
+    def _provider(self, kind: ProviderType) -> Provider:
+        if kind not in _KINDS:
+            raise Refused(f"provider {kind.value} is not supported by this version; use prometheus")
+        if kind not in self._made:
+            self._made[kind] = _KINDS[kind](self._tools)
+        return self._made[kind]
+
+
+def _addressed(question: Question, provider: Provider) -> Question:
+    return replace(question, address=question.address or provider.default_address)
+
+
+def _failure(error: Exception, question: Question, kind: ProviderType) -> dict[str, str]:
+    if isinstance(error, TimeoutError):
+        return {"outcome": "unreachable", "detail": f"no answer within {_KINDS[kind].timeout:g}s"}
+    text = str(error)
+    for value in (question.secret or {}).values():
+        if len(value.strip()) >= _SHORTEST_SECRET:
+            text = text.replace(value.strip(), "***")
+    return {"outcome": "unreachable" if isinstance(error, Unreachable) else "error", "detail": text}
+
+
+__all__ = ["Cluster", "Providers", "Question", "Reading"]

@@ -1,0 +1,129 @@
+"""Measuring: a metric of the analysis becomes a question to its provider. What is missing or wrong is data, too."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+
+from pydantic import ValidationError
+
+from handlers.adapters.errors import AdapterError, NotFound, TransientError
+from handlers.adapters.kube import Kube
+from handlers.adapters.metrics import Providers, Question
+from handlers.core.queries import built_in, render, samples_of
+from schemas.canary import Canary, Metric, NamespacedRef
+from schemas.measurement import Measurement
+from schemas.metrics import MetricTemplate, ProviderType
+from schemas.resources import METRIC_TEMPLATE, SECRET
+from schemas.settings import Settings
+
+
+class Measurer:
+    """Metrics of one tick are asked together, each with its own time limit."""
+
+    def __init__(self, kube: Kube, providers: Providers, settings: Settings) -> None:
+        self._kube = kube
+        self._providers = providers
+        self._server = settings.metrics_server
+
+    async def measure(self, canary: Canary, metrics: tuple[Metric, ...]) -> tuple[Measurement, ...]:
+        return tuple(await asyncio.gather(*(self._measure(canary, metric) for metric in metrics)))
+
+    async def check(self, canary: Canary) -> str:
+        """Why a provider that the analysis will need does not answer; empty when all of them do."""
+        problems = await asyncio.gather(*(self._check(canary, metric) for metric in canary.spec.analysis.metrics))
+        return "; ".join(dict.fromkeys(problem for problem in problems if problem))
+
+    async def _measure(self, canary: Canary, metric: Metric) -> Measurement:
+        nothing = Measurement(name=metric.name, outcome="error")
+        try:
+            if metric.template_ref is not None:
+                kind, question = await self._from_template(canary, metric, metric.template_ref)
+                return await self._providers.ask(kind, question)
+            if metric.query:
+                question = self._question(canary, metric, render(metric.query, canary, metric))
+                return await self._providers.ask(ProviderType.PROMETHEUS, question)
+            return await self._built_in(canary, metric)
+        except TransientError as error:
+            return nothing.model_copy(update={"outcome": "unreachable", "detail": str(error)})
+        except (AdapterError, ValueError) as error:
+            return nothing.model_copy(update={"detail": str(error)})
+
+    async def _built_in(self, canary: Canary, metric: Metric) -> Measurement:
+        """With the number of requests behind it; that one is asked for people, so it may be missing."""
+        found, counted = await asyncio.gather(
+            *(
+                self._providers.ask(ProviderType.PROMETHEUS, self._question(canary, metric, query))
+                for query in (built_in(canary, metric), samples_of(canary, metric))
+            )
+        )
+        return found.model_copy(update={"samples": counted.value})
+
+    def _question(self, canary: Canary, metric: Metric, query: str) -> Question:
+        return Question(
+            name=metric.name,
+            query=query,
+            now=time.time(),
+            address=canary.spec.metrics_server or self._server,
+            window=metric.window,
+            namespace=canary.metadata.namespace,
+        )
+
+    async def _from_template(self, canary: Canary, metric: Metric, ref: NamespacedRef) -> tuple[ProviderType, Question]:
+        template = await self._template(canary, ref)
+        provider = template.spec.provider
+        question = Question(
+            name=metric.name,
+            query=render(template.spec.query, canary, metric),
+            now=time.time(),
+            address=provider.address,
+            window=metric.window,
+            namespace=canary.metadata.namespace,
+            headers=provider.headers,
+            secret=await self._secret(template),
+            region=provider.region,
+            insecure_skip_verify=provider.insecure_skip_verify,
+        )
+        return provider.type, question
+
+    async def _template(self, canary: Canary, ref: NamespacedRef) -> MetricTemplate:
+        namespace = ref.namespace or canary.metadata.namespace
+        try:
+            found = await self._kube.get(METRIC_TEMPLATE, namespace, ref.name)
+            return MetricTemplate.model_validate(found)
+        except NotFound as error:
+            raise ValueError(
+                f"Metric template {ref.name}.{namespace} not found; create it or mend templateRef"
+            ) from error
+        except ValidationError as error:
+            raise ValueError(f"Metric template {ref.name}.{namespace} error: {error.errors()[0]['msg']}") from error
+
+    async def _secret(self, template: MetricTemplate) -> dict[str, str] | None:
+        """Read at each check, so that a rotated one counts at once."""
+        ref, namespace = template.spec.provider.secret_ref, template.metadata.namespace
+        if ref is None:
+            return None
+        place = f"{template.metadata.name}.{namespace}"
+        try:
+            secret = await self._kube.get(SECRET, namespace, ref.name)
+            return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+        except NotFound as error:
+            raise ValueError(f"Metric template {place} secret {ref.name} not found in {namespace}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"Metric template {place} secret {ref.name} error: a value is not UTF-8 text") from error
+
+    async def _check(self, canary: Canary, metric: Metric) -> str:
+        """Inline queries are not asked for: whoever answers the built-in ones answers them (spec lifecycle 2.7)."""
+        try:
+            if metric.template_ref is None:
+                question = self._question(canary, metric, "")
+                problem = await self._providers.check(ProviderType.PROMETHEUS, question)
+                return f"prometheus not avaiable: {problem}" if problem else ""
+            kind, question = await self._from_template(canary, metric, metric.template_ref)
+            problem = await self._providers.check(kind, question)
+        except (AdapterError, ValueError) as error:
+            return str(error)
+        ref = metric.template_ref
+        place = f"{ref.name}.{ref.namespace or canary.metadata.namespace}"
+        return f"{kind.value} in metric template {place} not avaiable: {problem}" if problem else ""
