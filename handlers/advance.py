@@ -18,6 +18,7 @@ from handlers.adapters.errors import Conflict, NotFound, PermanentError, Transie
 from handlers.adapters.kube import Kube, Object
 from handlers.ask import Asker
 from handlers.core.draft import Decision
+from handlers.core.inherited import found_revisions
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import plan
 from handlers.core.receivers import receivers
@@ -152,8 +153,9 @@ class Advance:
             canary.status.canary_revision,
             canary.status.primary_revision,
         }
-        if seen.target_workload is not None and seen.target_revision in named:
-            await snapshots.store(self._kube, canary, seen.target_revision, seen.target_workload)
+        for revision, content in found_revisions(canary, seen).items():
+            if revision in named:
+                await snapshots.store(self._kube, canary, revision, content)
 
     async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> Canary:
         """What the API server refuses for good (rights, a webhook's veto) is said to people, and tried again later."""

@@ -21,8 +21,8 @@ def name_of(canary: Canary, revision: str) -> str:
     return f"{canary.metadata.name}-{revision}"
 
 
-async def store(kube: Kube, canary: Canary, revision: str, target: Workload) -> None:
-    """Keep the target's content as ``revision``. It is there already when the same revision comes back."""
+async def store(kube: Kube, canary: Canary, revision: str, content: Mapping[str, Any]) -> None:
+    """Keep ``content`` as ``revision``. It is there already when the same revision comes back."""
     body = {
         "metadata": {
             "name": name_of(canary, revision),
@@ -30,7 +30,7 @@ async def store(kube: Kube, canary: Canary, revision: str, target: Workload) -> 
             "labels": {CANARY: canary.metadata.name, REVISION: revision},
             "ownerReferences": [owner(canary)],
         },
-        "data": {"template": target.content},
+        "data": {"template": content},
         "revision": canary.status.step + 1,
     }
     try:

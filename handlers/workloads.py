@@ -10,6 +10,7 @@ from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
 from handlers.core import primary, scaler
 from handlers.core.gate import target_turn
+from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
@@ -45,6 +46,10 @@ class Workloads:
             # nothing to make it from; the next decision says so
             return
         source = Source(canary, target, status.primary_revision, content, seen.rules)
+        if existing is not None and is_inherited(source, status, existing):
+            # its pods are what is wanted: they stay
+            await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _taken_over(existing, status))
+            return
         if existing is not None:
             await self._kube.replace(resource, primary.primary_again(source, status, existing))
             return
@@ -97,6 +102,11 @@ def _primary_due(status: CanaryStatus, existing: Workload | None) -> bool:
 
 def _fenced(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
     marks = {PRIMARY_STEP: str(status.primary_step)}
+    return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
+
+
+def _taken_over(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
+    marks = primary.marks(status, existing.content)
     return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 

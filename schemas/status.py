@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from schemas.base import Moment, Wire
+from schemas.revision import is_our_hash
 
 
 class Phase(StrEnum):
@@ -164,7 +165,10 @@ class Returning(Wire):
 
 
 class CanaryStatus(Wire):
-    """The four ``…Step`` fences say at which step the desired value of an object last changed."""
+    """The four ``…Step`` fences say at which step the desired value of an object last changed.
+
+    ``adoptedStep`` is the step at which a primary that somebody else made was last taken over as it was.
+    """
 
     phase: Phase = Phase.NEW
     failed_checks: int = 0
@@ -184,6 +188,7 @@ class CanaryStatus(Wire):
     target_step: int = 0
     primary_step: int = 0
     scaler_step: int = 0
+    adopted_step: int = 0
     last_step: LastStep | None = None
     last_tick: Moment | None = None
     last_command: LastCommand | None = None
@@ -215,6 +220,11 @@ class CanaryStatus(Wire):
     @property
     def invalid(self) -> bool:
         return self.invalid_since is not None
+
+    @property
+    def applied_revision(self) -> str:
+        """The revision that was last accepted or refused; a hash that the peer wrote stands for ``canaryRevision``."""
+        return self.last_applied_spec if is_our_hash(self.last_applied_spec) else self.canary_revision
 
     def to_wire(self) -> dict[str, Any]:
         """As stored; the numbers that ``kubectl get canaries`` shows are written even when zero."""

@@ -125,6 +125,6 @@ def _compared(canary: Canary) -> str | None:
         case Phase.INITIALIZING:
             return status.primary_revision
         case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED:
-            return status.last_applied_spec
+            return status.applied_revision
         case _:
             return status.canary_revision

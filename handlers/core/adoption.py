@@ -1,81 +1,178 @@
-"""What another controller left behind: an idle Canary whose hashes say nothing here (design sections 6 and 7).
+"""What another controller left behind, taken over as it is: one step of its own, in which nothing moves.
 
-The primary is not touched: what serves users goes on serving them, until a revision of ours is promoted.
+The peer's hashes say nothing here (design section 6), so the primary's template is compared with the target's. Weights
+are those of the RouteTable: the peer writes others into its status (spec 1.1.4). Its hashes stay in ``lastAppliedSpec``
+and ``lastPromotedSpec`` until there is another revision: who goes back to it finds what it wrote.
+
+Where something is unknown, traffic goes to the primary, and the event says why.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-from typing import Any
+from typing import assert_never
 
+from handlers.core.beginnings import from_zero, initialise
+from handlers.core.desired import weight_of
 from handlers.core.draft import Draft
-from handlers.core.kinds import Source, kind_of
-from handlers.core.kinds.pods import RESTARTED_BY
-from handlers.core.observation import Rules
-from schemas.canary import Canary
-from schemas.revision import canonical, is_our_hash
-from schemas.status import IDLE, Phase, Reason
-from schemas.workload import Workload
+from handlers.core.inherited import carried_revision
+from handlers.core.texts import silent_gateway
+from schemas.canary import Analysis, Strategy
+from schemas.gloo import Verdict
+from schemas.status import CanaryStatus, Phase, Reason
 
-_CONFIG_REFS = ("configMap", "configMapRef", "configMapKeyRef", "secret", "secretRef", "secretKeyRef")
+_ANALYSING = (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
+
+
+def is_foreign(status: CanaryStatus) -> bool:
+    """A status that another controller wrote: ours names the step of its routes as soon as anything was looked at."""
+    return status.phase is not Phase.NEW and not status.route_step
 
 
 def adopt(draft: Draft) -> Draft:
-    """The target counts as promoted only if the primary runs the same; else it is new, or refused if that is known."""
-    status, seen = draft.status, draft.seen
-    target, own = seen.target_workload, seen.primary_workload
-    if (
-        status.step
-        or status.phase not in IDLE
-        or target is None
-        or own is None
-        or is_our_hash(status.last_applied_spec)
-    ):
+    """Nothing is adopted without a target that shows what runs, or from a spec that cannot be read."""
+    phase, seen = draft.status.phase, draft.seen
+    deleting = draft.canary.metadata.deletion_timestamp is not None
+    if draft.canary.problems or (seen.target is None and phase not in _ANALYSING):
         return draft
-    revision = seen.target_revision
-    known = draft.set(route_step=draft.step, target_step=draft.step, weight_since=seen.now, settled=False)
-    text = f"Canary {draft.place} adopted in phase {status.phase.value}"
-    if runs_the_same(draft.canary, target, own, seen.rules):
-        known = known.set(
-            last_applied_spec=revision,
-            last_promoted_spec=revision,
-            promoted_revision=revision,
-            primary_revision=revision,
-            canary_revision=revision,
+    weight = None if seen.route is None else weight_of(draft.canary, seen.route)
+    if deleting or phase in (Phase.TERMINATING, Phase.TERMINATED):
+        return _told(take_stock(_inherit(draft, weight or 0)), "")
+    if seen.primary is None or phase is Phase.INITIALIZING:
+        return _again(draft)
+    match phase:
+        case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED | Phase.WAITING:
+            return _told(*_idle(draft, weight or 0))
+        case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
+            return _told(*_analysing(draft, weight))
+        case Phase.PROMOTING | Phase.FINALISING:
+            return _told(_promoting(draft, weight or 0), "")
+        case Phase.NEW:
+            return draft
+        case _:
+            assert_never(phase)
+
+
+def take_stock(draft: Draft) -> Draft:
+    """What the primary runs counts as promoted, and its pods stay: only its marks are written."""
+    carried = carried_revision(draft.canary, draft.seen)
+    if not carried:
+        return draft
+    known = draft.set(promoted_revision=carried, primary_revision=carried, primary_step=draft.step, settled=False)
+    return known.set(adopted_step=draft.step, canary_revision=draft.status.canary_revision or carried)
+
+
+def _inherit(draft: Draft, weight: int) -> Draft:
+    """Routes and target as they are, from here on behind our fences."""
+    seen = draft.seen
+    silent = seen.report is not None and seen.report.verdict is Verdict.SILENT
+    return draft.set(
+        canary_weight=weight,
+        route_step=draft.step,
+        target_step=draft.step,
+        gateway_silent=silent,
+        weight_since=seen.now,
+        verdict_since=None,
+        behind_since=seen.now,
+        revision_since=seen.now,
+        strategy=draft.canary.spec.analysis.strategy.value,
+        settled=False,
+    )
+
+
+def _idle(draft: Draft, weight: int) -> tuple[Draft, str]:
+    target, phase, revision = draft.seen.target_workload, draft.status.phase, draft.seen.target_revision
+    serves = target is not None and target.available > 0
+    refused = revision if phase is Phase.FAILED else ""
+    if weight and serves:
+        # the peer's end of a failed promotion: nobody knows whether the primary is any good
+        kept = _inherit(draft.enter(Phase.FAILED) if phase is Phase.WAITING else draft, weight)
+        return kept.set(canary_revision=refused), "users stay on the canary until the primary is ready"
+    unusual = f"{draft.target_place} has no pods, routing all traffic to primary" if weight else ""
+    known = take_stock(_inherit(draft, 0).set(canary_revision=refused))
+    if phase is Phase.WAITING:
+        return known.set(canary_revision=revision, waiting_for="gate"), unusual
+    if unusual or known.status.promoted_revision == revision:
+        return known, unusual
+    if phase is Phase.FAILED:
+        return known, f"the revision of {draft.target_place} stays refused"
+    return known, f"{draft.primary_place} runs another revision than {draft.target_place}"
+
+
+def _analysing(draft: Draft, weight: int | None) -> tuple[Draft, str]:
+    """The target as it is now counts as the analysed revision: nobody kept another."""
+    seen, status = draft.seen, draft.status
+    known = take_stock(_inherit(draft, weight or 0)).set(canary_revision=seen.target_revision)
+    if known.status.promoted_revision == seen.target_revision:
+        return _promoting(
+            draft, weight or 0
+        ), f"{draft.primary_place} runs the revision of {draft.target_place} already"
+    done = _iterations(draft.canary.spec.analysis, status, weight)
+    if weight is None or done is None:
+        why = "its RouteTable names no weights" if weight is None else f"weight {weight} fits no iteration"
+        again = from_zero(known).set(last_applied_spec=status.last_applied_spec, route_step=draft.step)
+        return again, f"{why}, restarting the analysis"
+    passed = weight > 0 or done > 0
+    return known.set(iterations=done, pre_rollout_passed=passed, not_ready_since=seen.now), ""
+
+
+def _iterations(analysis: Analysis, status: CanaryStatus, weight: int | None) -> int | None:
+    """How many are done, judging by where the traffic is; None if it is where no iteration would have it."""
+    last, waits = analysis.iterations, status.phase is Phase.WAITING_PROMOTION
+    match analysis.strategy:
+        case Strategy.CANARY:
+            return 0
+        case Strategy.AB_TESTING if weight == 100:
+            return last if waits else min(max(status.iterations, 1), last)
+        case Strategy.BLUE_GREEN if weight == 100:
+            return last + 1
+        case Strategy.BLUE_GREEN if weight == 0:
+            return last if waits else max(0, min(status.iterations, last))
+        case _:
+            return 0 if weight == 0 and status.iterations <= 0 and not waits else None
+
+
+def _promoting(draft: Draft, weight: int) -> Draft:
+    """The primary has the analysed revision already; what it ran before is not known."""
+    phase = Phase.FINALISING if draft.status.phase is Phase.FINALISING and not weight else Phase.PROMOTING
+    carried = carried_revision(draft.canary, draft.seen)
+    known = _inherit(draft.enter(phase), weight).run_on_primary(carried)
+    return known.set(canary_revision=carried, promoted_revision="", adopted_step=draft.step, waiting_for="primary")
+
+
+def _again(draft: Draft) -> Draft:
+    """Initialisation goes on, or begins again: without a primary users are cut off, and only the target is left.
+
+    A revision that was refused, and a Canary that is suspended, wait for somebody.
+    """
+    target, status = draft.seen.target_revision, draft.status
+    if status.phase is Phase.INITIALIZING:
+        return _told(initialise(draft), "")
+    if draft.canary.spec.suspend:
+        return draft
+    if status.phase is Phase.FAILED and status.canary_revision in ("", target):
+        text = (
+            f"{draft.primary_place} is missing, and the only revision there is was refused: "
+            f"give {draft.target_place} a good one"
         )
-    elif status.phase is Phase.FAILED:
-        text += f", the revision of {draft.target_place} stays refused"
-        known = known.set(last_applied_spec=revision, canary_revision=revision)
-    else:
-        text += f", {draft.primary_place} runs another revision than {draft.target_place}"
-    return known.tell(Reason.ADOPTED, text)
+        held = draft.set(canary_revision=target)
+        return held.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
+    text = f"{draft.primary_place} is missing and is made again from {draft.target_place}"
+    return _told(initialise(draft), text, alert=True)
 
 
-def runs_the_same(canary: Canary, target: Workload, primary: Workload, rules: Rules) -> bool:
-    """Whether the primary's content is the target's, but for what the peer changes in a copy."""
-    kind = kind_of(canary)
-    if any(kind.problems(canary, target, rules)):
-        return False
-    expected = kind.content(Source(canary, target, "", target.content, rules))
-    return canonical(_plain(expected)) == canonical(_plain(primary.content))
-
-
-def _plain(content: Mapping[str, Any]) -> Any:
-    """The peer restarts a primary's pods with another value each time."""
-    plain = copy.deepcopy(dict(content))
-    metadata = plain.setdefault("metadata", {})
-    annotations = metadata.get("annotations") or {}
-    metadata["annotations"] = {name: text for name, text in annotations.items() if name != RESTARTED_BY}
-    return _without_copies(plain)
-
-
-def _without_copies(value: Any, key: str = "") -> Any:
-    """Names of tracked configs as the target writes them: their copies for the primary end in ``-primary``."""
-    if isinstance(value, Mapping):
-        names = ("name", "secretName") if key in _CONFIG_REFS else ()
-        return {
-            name: str(item).removesuffix("-primary") if name in names else _without_copies(item, name)
-            for name, item in value.items()
-        }
-    return [_without_copies(item) for item in value] if isinstance(value, list) else value
+def _told(draft: Draft, unusual: str, *, alert: bool = False) -> Draft:
+    status = draft.status
+    text = f"Canary {draft.place} adopted in phase {status.phase.value}, canary weight {status.canary_weight}"
+    if status.failed_checks:
+        text += f", failed checks {status.failed_checks}"
+    if unusual:
+        text += f": {unusual}"
+    told = draft.tell(Reason.ADOPTED, text, warn=alert, severity="error" if alert else None)
+    if draft.seen.route_fence:
+        again = f"another controller wrote the status of {draft.place} over ours; run one of the two"
+        told = told.tell(Reason.ADOPTED, again, warn=True).because(Reason.ADOPTED, text)
+    if status.gateway_silent:
+        told = told.tell(
+            Reason.GATEWAY_SILENT, silent_gateway(draft.canary, draft.seen.rules.gateway_settle), warn=True
+        )
+    return told.because(Reason.ADOPTED, text)

@@ -1,4 +1,4 @@
-"""How an analysis begins, the first time or again: counters and clocks at zero, no traffic."""
+"""How things begin: initialisation, and an analysis, the first time or again."""
 
 from __future__ import annotations
 
@@ -6,10 +6,26 @@ from handlers.core.draft import Draft
 from schemas.status import Phase
 
 
-def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
-    """Analyse the target as it is now; routes to 100/0 first. ``skip`` goes to production without analysis.
+def initialise(draft: Draft) -> Draft:
+    """The target as it is now is the first revision; a primary that runs the same already keeps its pods."""
+    seen = draft.seen
+    begun = draft.enter(Phase.INITIALIZING).run_on_primary(seen.target_revision)
+    return begun.set(
+        canary_revision=seen.target_revision,
+        revision_since=seen.now,
+        canary_weight=0,
+        weight_since=seen.now,
+        route_step=draft.step,
+        adopted_step=draft.step,
+        strategy=draft.canary.spec.analysis.strategy.value,
+        waiting_for="primary",
+    )
 
-    A pause stays. Without an analysis no slot is waited for, only pods.
+
+def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
+    """Analyse the target as it is now; routes to 100/0 first, counters and clocks at zero.
+
+    ``skip`` goes to production without analysis. A pause stays. Without an analysis no slot is waited for, only pods.
     """
     seen, spec = draft.seen, draft.canary.spec
     begun = draft.enter(

@@ -56,6 +56,8 @@ def _abort(draft: Draft, command: Command) -> Draft | str:
     if status.phase in (Phase.PROMOTING, Phase.FINALISING):
         if status.returning:
             return "the primary is already going back to the last promoted revision"
+        if not (status.promoted_revision or status.canary_weight):
+            return "another controller began this promotion, and nobody knows what the primary ran before"
         back = endings.go_back(draft, Phase.FAILED, Reason.COMMAND_ACCEPTED, text)
         return back.tell(Reason.COMMAND_ACCEPTED, text, warn=True, alert=text, severity="warn")
     return f"nothing to abort in phase {status.phase.value or 'New'}"

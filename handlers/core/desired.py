@@ -100,6 +100,20 @@ def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = 
     ]
 
 
+def weight_of(canary: Canary, table: Mapping[str, Any]) -> int | None:
+    """The canary's share in percent where a route names both sides; None where none does, or nobody gets anything."""
+    names = canary.upstream("primary"), canary.upstream("canary")
+    for route in _existing_routes(table):
+        shares = {
+            ((item.get("destination") or {}).get("upstream") or {}).get("name"): int(item.get("weight") or 0)
+            for item in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ()
+        }
+        if all(name in shares for name in names):
+            primary, own = (shares[name] for name in names)
+            return round(100 * own / (primary + own)) if primary + own else None
+    return None
+
+
 def _split(canary: Canary, weight: int) -> list[Object]:
     namespace = canary.metadata.namespace
     return [

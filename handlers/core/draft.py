@@ -43,8 +43,11 @@ class Draft:
 
     @property
     def step(self) -> int:
-        """The number that this decision will have if it is committed."""
-        return self.canary.status.step + 1
+        """The number that this decision will have if it is committed.
+
+        A status that was lost goes on above the fences that it left: what is named by step is named once.
+        """
+        return (self.canary.status.step or self.seen.highest_fence) + 1
 
     @property
     def place(self) -> str:

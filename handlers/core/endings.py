@@ -31,7 +31,7 @@ def revert(draft: Draft) -> Draft:
     """The target is back on the promoted template: nothing to analyse, no failure counted."""
     promoted = draft.status.promoted_revision
     ended = return_to_primary(draft, Phase.SUCCEEDED).set(
-        last_applied_spec=promoted, canary_revision=promoted, iterations=0, failed_checks=0
+        last_applied_spec=draft.status.last_promoted_spec, canary_revision=promoted, iterations=0, failed_checks=0
     )
     text = f"{draft.target_place} is back on the promoted revision, routing all traffic to primary"
     return ended.tell(Reason.REVERTED, text, alert=text, severity="info")
@@ -41,7 +41,7 @@ def succeed(draft: Draft, *, skipped: bool) -> Draft:
     """Promoted: the primary runs what was analysed and has all traffic."""
     revision = draft.status.canary_revision
     ended = return_to_primary(draft, Phase.SUCCEEDED).set(
-        promoted_revision=revision, last_promoted_spec=revision, last_applied_spec=revision, iterations=0
+        promoted_revision=revision, last_promoted_spec=draft.status.last_applied_spec, iterations=0
     )
     if skipped:
         return ended.tell(
@@ -63,8 +63,19 @@ def succeed(draft: Draft, *, skipped: bool) -> Draft:
 def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
     """While promoting: the primary goes back to the promoted revision first; traffic follows when it is seen ready."""
     ending = Returning(phase=phase, reason=reason, message=message)
+    if not draft.status.promoted_revision:
+        return _stay(draft, ending)
     back = draft.enter(Phase.PROMOTING).run_on_primary(draft.status.promoted_revision).set(returning=ending)
     return back.go_on("primary")
+
+
+def _stay(draft: Draft, ending: Returning) -> Draft:
+    """Taken over while promoting, so that nobody knows what the primary ran before: users stay where they are."""
+    if not draft.status.canary_weight:
+        text = f"{ending.message}; the revision that {draft.primary_place} ran before is not known"
+        return draft.hold(ending.reason, text, waiting_for="primary", alert=text, severity="error")
+    failed = draft.set(returning=ending).enter(Phase.FAILED, primary_revision="", primary_step=0)
+    return failed.go_on("primary")
 
 
 def invalid(draft: Draft) -> Draft:

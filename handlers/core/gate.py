@@ -29,11 +29,14 @@ def canary_readiness(canary: Canary, seen: Observation) -> Readiness:
 
 
 def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
-    """Ready means: carrying the template of ``primaryRevision`` (fence), at least one pod, enough of them available."""
+    """Ready means: carrying the template of ``primaryRevision`` (fence), at least one pod, enough of them available.
+
+    Of a primary whose revision is not known (no ``primaryStep``) only its pods are looked at.
+    """
     primary = seen.primary_workload
     if primary is None:
         return Readiness(False, False, f"{canary.spec.target_ref.kind} {canary.primary} not found")
-    if primary.fence(PRIMARY_STEP) != canary.status.primary_step:
+    if canary.status.primary_step and primary.fence(PRIMARY_STEP) != canary.status.primary_step:
         return Readiness(False, False, "waiting for rollout to finish: template not copied yet")
     threshold, since = canary.spec.analysis.primary_ready_threshold, canary.status.primary_not_ready_since
     found = _readiness(canary, primary, threshold, since, seen)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from handlers.core import endings
+from handlers.core.adoption import take_stock
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from handlers.core.texts import paused_by
 from schemas.canary import HookType, Webhook
 from schemas.status import Approved, Phase, Reason, Returning
-from schemas.workload import PRIMARY_STEP, TARGET_STEP
+from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
 
 def idle(draft: Draft) -> Draft:
@@ -20,10 +21,12 @@ def idle(draft: Draft) -> Draft:
         return draft
     if status.canary_weight:
         return _left_on_canary(draft)
+    if status.route_step and not status.promoted_revision:
+        return take_stock(draft).because(Reason.ADOPTED, f"{draft.primary_place} is taken over as it is")
     if revision == status.promoted_revision:
         # back to the promoted revision: the refused one is new again when it comes back
-        return _at_rest(draft.set(last_applied_spec=revision, canary_revision=revision))
-    if revision == status.last_applied_spec:
+        return _at_rest(draft.set(last_applied_spec=status.last_promoted_spec, canary_revision=revision))
+    if revision == status.applied_revision:
         return _at_rest(draft)
     if status.paused:
         return draft.hold(Reason.NEW_REVISION, f"New revision of {draft.target_place} waits: {paused_by(status)}")
@@ -49,8 +52,12 @@ def _left_on_canary(draft: Draft) -> Draft:
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready:
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
-        return endings.return_to_primary(draft, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
+        known = draft if draft.status.promoted_revision else take_stock(draft)
+        return endings.return_to_primary(known, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
     text = f"{primary_not_ready(draft.canary, found)}; users stay on the canary"
+    if not draft.status.promoted_revision:
+        kind = draft.canary.spec.target_ref.kind.lower()
+        text += f"; to give it the revision before: kubectl rollout undo {kind}/{draft.canary.primary}"
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
 
 
@@ -82,10 +89,13 @@ def _intact(draft: Draft) -> bool:
         seen.route_current
         and seen.route_fence == draft.status.route_step
         and primary is not None
-        and primary.fence(PRIMARY_STEP) == draft.status.primary_step
-        # an adopted primary is nobody's rendering until the first promotion
-        and (seen.primary_current or not draft.status.primary_step)
+        # a primary that is not known to be any good is nobody's rendering
+        and (not draft.status.primary_step or _is_rendered(draft, primary))
     )
+
+
+def _is_rendered(draft: Draft, primary: Workload) -> bool:
+    return draft.seen.primary_current and primary.fence(PRIMARY_STEP) == draft.status.primary_step
 
 
 def _target_seen(draft: Draft) -> bool:
@@ -115,7 +125,7 @@ def waiting(draft: Draft) -> Draft:
         before = status.returning.phase if status.returning else Phase.SUCCEEDED
         back = draft.enter(before, canary_revision=status.promoted_revision, returning=None)
         text = f"{draft.target_place} is back on the promoted revision, nothing waits any more"
-        return back.set(last_applied_spec=status.promoted_revision).go_on().tell(Reason.REVERTED, text)
+        return back.set(last_applied_spec=status.last_promoted_spec).go_on().tell(Reason.REVERTED, text)
     if seen.target_revision != status.canary_revision:
         return _newer(draft)
     if status.paused:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from handlers.core.beginnings import initialise
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
+from handlers.core.texts import silent_gateway
 from schemas.gloo import Verdict
 from schemas.status import Phase, Reason
 from schemas.workload import Readiness
@@ -11,21 +13,8 @@ from schemas.workload import Readiness
 
 def begin(draft: Draft) -> Draft:
     """The first look. Needs no revision event: the target as it is now is the first revision."""
-    seen = draft.seen
     kind = draft.canary.spec.target_ref.kind
-    return (
-        draft.enter(Phase.INITIALIZING)
-        .run_on_primary(seen.target_revision)
-        .set(
-            canary_revision=seen.target_revision,
-            revision_since=seen.now,
-            weight_since=seen.now,
-            route_step=draft.step,
-            strategy=draft.canary.spec.analysis.strategy.value,
-            waiting_for="primary",
-        )
-        .because(Reason.INITIALIZING, f"New {kind} detected, starting initialization.")
-    )
+    return initialise(draft).because(Reason.INITIALIZING, f"New {kind} detected, starting initialization.")
 
 
 def go_on(draft: Draft) -> Draft:
@@ -66,10 +55,7 @@ def _routes(draft: Draft) -> Draft:
     route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
     silent = seen.route_current and seen.report is not None and seen.report.verdict is Verdict.SILENT
     if silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
-        text = (
-            f"{route} gets no status from the gateway: no VirtualService delegates to it, or Gloo does not write "
-            f"statuses; weights are believed {seen.rules.gateway_settle:g} s after they are written"
-        )
+        text = silent_gateway(draft.canary, seen.rules.gateway_settle)
         noted = draft if status.gateway_silent else draft.tell(Reason.GATEWAY_SILENT, text, warn=True)
         return _initialised(noted.set(gateway_silent=True))
     return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)

@@ -14,10 +14,13 @@ from schemas.canary import HookType
 from schemas.events import Change, Command, Tick
 from schemas.gloo import ROUTE_STEP, GatewayReport, fence_of, read_report
 from schemas.measurement import HookAnswer, Measurement
-from schemas.workload import Workload
+from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
 SLACK = 1.0
 """Seconds by which a wake may follow the start of its slot and still count as being on time."""
+
+_IMPOSSIBLE = 1_000_000_000
+"""More steps than a Canary can take in a lifetime."""
 
 
 class Rules(Wire):
@@ -111,6 +114,17 @@ class Observation(Wire):
     @property
     def route_fence(self) -> int:
         return fence_of(self.route, ROUTE_STEP) if self.route else 0
+
+    @property
+    def highest_fence(self) -> int:
+        """Of all objects; one that no count of steps can have reached is forged."""
+        target, own = self.target_workload, self.primary_workload
+        found = (
+            self.route_fence,
+            target.fence(TARGET_STEP) if target else 0,
+            own.fence(PRIMARY_STEP) if own else 0,
+        )
+        return max(fence for fence in (0, *found) if fence < _IMPOSSIBLE)
 
     @property
     def report(self) -> GatewayReport | None:

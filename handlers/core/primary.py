@@ -5,6 +5,9 @@ What depends on the target's kind is in :mod:`handlers.core.kinds`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from handlers.core.desired import Object, owner
 from handlers.core.kinds import Source, kind_of
 from handlers.core.kinds.anatomy import Inherited, promoted
@@ -37,9 +40,12 @@ def primary_again(source: Source, status: CanaryStatus, existing: Workload) -> O
     return {**existing.item, "metadata": {**existing.item["metadata"], **marked}, "spec": spec}
 
 
+def marks(status: CanaryStatus, content: Mapping[str, Any]) -> dict[str, str]:
+    """The fence, the revision, and what its content was when we wrote it."""
+    return {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(content)}
+
+
 def _marked(source: Source, status: CanaryStatus, spec: Object, inherited: Inherited) -> Object:
-    """Labels and annotations with the fence, the revision, and what its content was when we wrote it."""
     written = Workload({"kind": source.target.kind, "metadata": {}, "spec": spec}).content
-    marks = {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(written)}
     labels = inherited.labels | kind_of(source.canary).labels(source)
-    return {"labels": labels, "annotations": inherited.annotations | marks}
+    return {"labels": labels, "annotations": inherited.annotations | marks(status, written)}

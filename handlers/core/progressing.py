@@ -27,7 +27,8 @@ from schemas.workload import TARGET_STEP
 def progressing(draft: Draft) -> Draft:
     """First what ends the analysis whatever the metrics say, then the analysis."""
     draft = _note_readiness(draft)
-    ended = _target_gone(draft) or _other_revision(draft) or _asked_to_roll_back(draft) or _stuck(draft)
+    ended = _target_gone(draft) or _other_revision(draft) or _asked_to_roll_back(draft)
+    ended = ended or _failed_too_often(draft, "") or _stuck(draft)
     if ended is not None:
         return ended
     if draft.canary.spec.skip_analysis or draft.status.skip_to:
@@ -190,13 +191,19 @@ def _count_failure(draft: Draft, reason: Reason, text: str) -> Draft:
     """One failed check a tick; the threshold takes effect in the tick that reaches it."""
     failed = draft.status.failed_checks + 1
     told = draft.set(failed_checks=failed, no_data_since=None).tell(reason, text, warn=True)
+    return _failed_too_often(told, f": {text}") or told.hold(reason, text, quiet=True)
+
+
+def _failed_too_often(draft: Draft, why: str) -> Draft | None:
+    """Also what was counted under a higher threshold, or by another controller."""
+    failed = draft.status.failed_checks
     if failed < draft.canary.spec.analysis.failures_allowed:
-        return told.hold(reason, text, quiet=True)
+        return None
     return endings.roll_back(
-        told,
+        draft,
         Reason.THRESHOLD_REACHED,
         f"Rolling back {draft.place} failed checks threshold reached {failed}",
-        alert=f"Failed checks threshold reached {failed}: {text}",
+        alert=f"Failed checks threshold reached {failed}{why}",
     )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from handlers.core import commands, endings, idle, initialising, progressing, promoting
-from handlers.core.adoption import adopt
+from handlers.core.adoption import adopt, is_foreign
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
@@ -28,7 +28,13 @@ from schemas.status import JUDGED, Phase, Reason
 
 def step(canary: Canary, seen: Observation) -> Decision:
     """Never raises; whatever is wrong becomes a status with a reason. Nothing changed: an unchanged status."""
-    draft = _arrive(Draft.begin(canary, seen))
+    draft = Draft.begin(canary, seen)
+    if is_foreign(canary.status):
+        draft = adopt(draft)
+        if draft.status != canary.status and seen.target is not None and not isinstance(seen.stimulus, Command):
+            # nothing moves in the step that takes over; the next wake decides
+            return draft.done()
+    draft = _arrive(draft)
     if isinstance(seen.stimulus, Command):
         return commands.obey(draft, seen.stimulus)
     return decide(draft).done()
@@ -89,13 +95,13 @@ def _arrive(draft: Draft) -> Draft:
         draft = draft.set(last_tick=seen.tick.slot)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
         draft = draft.set(gateway_silent=False)
-    if not status.route_step:
-        return adopt(draft)
+    if not draft.canary.status.route_step:
+        return draft
     if gateway(draft.canary, seen).applied:
         draft = draft.set(verdict_since=status.verdict_since or seen.now, behind_since=None)
     elif judged and status.behind_since is None:
         draft = draft.set(verdict_since=None, behind_since=seen.now)
-    return adopt(draft)
+    return draft
 
 
 def _suspended(draft: Draft) -> Draft:

@@ -60,6 +60,15 @@ def describe_routing(analysis: Analysis) -> str:
             return ""
 
 
+def silent_gateway(canary: Canary, settle: float) -> str:
+    """Why weights are believed without a report; ``settle`` in seconds."""
+    route = f"RouteTable {canary.service}.{canary.metadata.namespace}"
+    return (
+        f"{route} gets no status from the gateway: no VirtualService delegates to it, or Gloo does not write statuses; "
+        f"weights are believed {settle:g} s after they are written"
+    )
+
+
 def paused_by(status: CanaryStatus) -> str:
     """Who holds it and since when, for every sentence about something that a pause holds."""
     paused = status.paused or Paused()

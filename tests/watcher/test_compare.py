@@ -85,6 +85,12 @@ def test_a_hash_of_the_peer_says_nothing_until_the_target_is_seen_to_move(before
     assert (revision_cause(adopted, TARGET, NEW, before=before) is not None) is announced
 
 
+def test_an_adopted_canary_is_compared_with_the_revision_that_it_was_adopted_with() -> None:
+    adopted = watched(phase="Succeeded", lastAppliedSpec=PEERS, canaryRevision=OLD)
+    assert revision_cause(adopted, TARGET, NEW) is not None
+    assert revision_cause(adopted, TARGET, OLD) is None
+
+
 def test_a_difference_is_told_again_when_the_phase_moved_and_under_another_id() -> None:
     promoting = revision_cause(watched(phase="Promoting", canaryRevision=OLD, step=12), TARGET, NEW)
     later = revision_cause(watched(phase="Promoting", canaryRevision=OLD, step=13), TARGET, NEW)

@@ -52,6 +52,10 @@ class TargetKind(Protocol):
         """The revision as the primary runs it."""
         ...
 
+    def origin(self, canary: Canary, primary: Workload, rules: Rules) -> Object:
+        """The content that ``primary`` was copied from: :meth:`content` taken back."""
+        ...
+
     def spec(self, source: Source, existing: Workload | None) -> Object:
         """The whole spec of the primary; ``existing``: the primary as it is, None for a new one."""
         ...

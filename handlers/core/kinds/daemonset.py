@@ -37,6 +37,9 @@ class DaemonSetTarget:
         """Affinity and spread stay as they are: the DaemonSet controller chooses the nodes."""
         return pods.template(source)
 
+    def origin(self, canary: Canary, primary: Workload, rules: Rules) -> Object:  # noqa: ARG002 - no names in it
+        return pods.origin(primary, rules)
+
     def spec(self, source: Source, existing: Workload | None) -> Object:
         return pods.spec(source, existing, _COPIED, self.content(source))
 

@@ -29,7 +29,12 @@ class DeploymentTarget:
 
     def content(self, source: Source) -> Object:
         made = pods.template(source)
-        _spread(made.get("spec") or {}, source)
+        _spread(made.get("spec") or {}, source.canary.target, source.canary.primary, source.rules)
+        return made
+
+    def origin(self, canary: Canary, primary: Workload, rules: Rules) -> Object:
+        made = pods.origin(primary, rules)
+        _spread(made.get("spec") or {}, canary.primary, canary.target, rules)
         return made
 
     def spec(self, source: Source, existing: Workload | None) -> Object:
@@ -52,25 +57,22 @@ class DeploymentTarget:
         return f"canary deployment {place} not ready: {found.message}"
 
 
-def _spread(spec: Object, source: Source) -> None:
-    """Anti-affinity and topology spread that name the target's pods name the primary's instead."""
-    rules = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
-    terms = list(rules.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
-    terms += [item["podAffinityTerm"] for item in rules.get("preferredDuringSchedulingIgnoredDuringExecution") or ()]
+def _spread(spec: Object, old: str, new: str, rules: Rules) -> None:
+    """Anti-affinity and topology spread that name the pods of one side name the other's instead."""
+    affinity = (spec.get("affinity") or {}).get("podAntiAffinity") or {}
+    terms = list(affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or ())
+    terms += [item["podAffinityTerm"] for item in affinity.get("preferredDuringSchedulingIgnoredDuringExecution") or ()]
     for term in [*terms, *(spec.get("topologySpreadConstraints") or ())]:
-        _select_primary(term.get("labelSelector") or {}, source)
+        _select(term.get("labelSelector") or {}, old, new, rules.selector_labels)
 
 
-def _select_primary(selector: Object, source: Source) -> None:
-    """Only by the keys that may select pods, and only the target's name, once an expression."""
-    keys, target, primary = source.rules.selector_labels, source.canary.target, source.canary.primary
+def _select(selector: Object, old: str, new: str, keys: Sequence[str]) -> None:
+    """Only by the keys that may select pods, and once an expression."""
     for expression in selector.get("matchExpressions") or ():
         values: Sequence[str] = expression.get("values") or ()
-        if expression.get("key") in keys and target in values:
-            at = list(values).index(target)
-            expression["values"] = [*values[:at], primary, *values[at + 1 :]]
+        if expression.get("key") in keys and old in values:
+            at = list(values).index(old)
+            expression["values"] = [*values[:at], new, *values[at + 1 :]]
     labels: Mapping[str, Any] = selector.get("matchLabels") or {}
     if labels:
-        selector["matchLabels"] = {
-            key: primary if key in keys and value == target else value for key, value in labels.items()
-        }
+        selector["matchLabels"] = {key: new if key in keys and value == old else value for key, value in labels.items()}

@@ -44,6 +44,19 @@ def template(source: Source) -> Object:
     return made
 
 
+def origin(primary: Workload, rules: Rules) -> Object:
+    """The template that a primary was made from, under the target's own label."""
+    made: Object = copy.deepcopy(dict(primary.content))
+    metadata = made.setdefault("metadata", {})
+    if label := primary.selector_label(rules.selector_labels):
+        key, value = label
+        metadata["labels"] = {**(metadata.get("labels") or {}), key: value.removesuffix("-primary")}
+    annotations = {key: text for key, text in (metadata.pop("annotations", None) or {}).items() if key != RESTARTED_BY}
+    if annotations:
+        metadata["annotations"] = annotations
+    return made
+
+
 def inherited(source: Source) -> Inherited:
     """All annotations, but no labels that nobody asked for: the target's selector must not find the primary."""
     return Inherited(promoted(source).labels, copied(source.target.annotations))

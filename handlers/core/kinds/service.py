@@ -47,6 +47,9 @@ class ServiceTarget:
     def content(self, source: Source) -> Object:
         return {key: copy.deepcopy(value) for key, value in source.content.items() if key not in _ONLY_ONE}
 
+    def origin(self, canary: Canary, primary: Workload, rules: Rules) -> Object:  # noqa: ARG002 - nothing was changed
+        return copy.deepcopy(dict(primary.content))
+
     def spec(self, source: Source, existing: Workload | None) -> Object:
         """An existing copy keeps its own addresses and node ports."""
         made = self.content(source)

@@ -8,6 +8,7 @@ from typing import Any
 
 from handlers.core import desired, primary, validate
 from handlers.core.gate import gateway, primary_readiness
+from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary
@@ -46,7 +47,7 @@ class Cluster:
     @property
     def weight(self) -> int:
         """In the RouteTable, of the route that the canary is on."""
-        return 0 if self.route is None else int(self.destinations()[1]["weight"])
+        return 0 if self.route is None else int(self.destinations()[1].get("weight", 0))
 
     def destinations(self, route: int = 0) -> list[dict[str, Any]]:
         assert self.route is not None
@@ -100,13 +101,11 @@ class Cluster:
 
     # ---- how decisions become true
 
-    def keep_revisions(self, status: CanaryStatus) -> None:
+    def keep_revisions(self, canary: Canary, seen: Observation, status: CanaryStatus) -> None:
         """Snapshots are kept before the commit that names them."""
-        if self.target is None:
-            return
-        revision = Workload(self.target).revision()
-        if revision in (status.canary_revision, status.primary_revision):
-            self.snapshots.setdefault(revision, copy.deepcopy(Workload(self.target).content))
+        for revision, content in found_revisions(canary, seen).items():
+            if revision in (status.canary_revision, status.primary_revision):
+                self.snapshots.setdefault(revision, copy.deepcopy(dict(content)))
 
     def project(self, canary: Canary, seen: Observation) -> None:
         """Routes, then the primary, then the target behind the drain, as the real projection does."""
@@ -166,6 +165,11 @@ class Cluster:
         if own is None:
             made = primary.primary(source, status)
             self.primary = {"kind": "Deployment", **made, "metadata": {"generation": 1, **made["metadata"]}}
+        elif is_inherited(source, status, own):
+            self.primary = copy.deepcopy(dict(own.item))
+            marks = primary.marks(status, own.content)
+            self.primary["metadata"].setdefault("annotations", {}).update(marks)
+            return
         else:
             self.primary = primary.primary_again(source, status, own)
         self.promoted.append(self.primary_image)

@@ -1,17 +1,13 @@
-"""No rollout runs: settle, repair, notice what is new, adopt what another controller left."""
+"""No rollout runs: settle, repair, notice what is new."""
 
 from __future__ import annotations
-
-import copy
-from typing import Any
 
 import pytest
 
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
-from tests.handlers.core.cluster import image_of
-from tests.handlers.core.manifests import SUCCESS_RATE, hook, podinfo, weighted
+from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
 from tests.handlers.core.world import World
 
 
@@ -156,109 +152,3 @@ def test_a_late_wake_of_an_ended_rollout_does_not_park_the_restarted_one() -> No
     world.tick(3)
     assert world.canary_replicas == 2
     assert world.weight > 0
-
-
-# ---- what another controller left
-
-
-def left_by_the_peer(phase: Phase, *, target: str, primary: str, weight: int = 0) -> World:
-    world = World()
-    world.until(Phase.INITIALIZED)
-    world.tick()
-    own = copy.deepcopy(world.primary)
-    assert own is not None
-    template: dict[str, Any] = podinfo(primary)["spec"]["template"]
-    template["metadata"] = {"labels": {"app": "podinfo-primary"}, "annotations": {"flagger-id": "4f6d"}}
-    own["spec"]["template"] = template
-    own["metadata"]["annotations"] = {}
-    fresh = World()
-    fresh.target, fresh.primary = podinfo(target), own
-    fresh.target["spec"]["replicas"] = 2 if weight else 0
-    fresh.route = world.route
-    assert fresh.route is not None
-    fresh.route["metadata"]["annotations"] = {}
-    if weight:
-        shares = fresh.destinations()
-        shares[0]["weight"], shares[1]["weight"] = 100 - weight, weight
-    fresh.item["status"] = {
-        "phase": phase.value,
-        "canaryWeight": weight,
-        "failedChecks": 0,
-        "iterations": 0,
-        "lastAppliedSpec": "5c9d8b7f96",
-        "lastPromotedSpec": "5c9d8b7f96",
-        "lastTransitionTime": "2025-12-31T00:00:00Z",
-        "conditions": [],
-    }
-    return fresh
-
-
-@pytest.mark.parametrize("phase", [Phase.INITIALIZED, Phase.SUCCEEDED])
-def test_an_adopted_canary_whose_sides_are_equal_starts_nothing_and_restarts_no_pod(phase: Phase) -> None:
-    world = left_by_the_peer(phase, target="podinfo:1", primary="podinfo:1")
-    world.tick(4)
-    assert world.phase is phase
-    assert world.status.settled
-    assert world.reasons == ["Adopted"]
-    assert world.promoted == [], "the primary's template was not written"
-    assert world.status.promoted_revision == world.status.canary_revision != ""
-    world.push("podinfo:2")
-    world.until(Phase.SUCCEEDED)
-    assert world.primary_image == "podinfo:2"
-
-
-def test_tracked_configs_have_other_names_in_the_peers_primary() -> None:
-    world = left_by_the_peer(Phase.SUCCEEDED, target="podinfo:1", primary="podinfo:1")
-    assert world.target is not None
-    assert world.primary is not None
-    for item, name in ((world.target, "settings"), (world.primary, "settings-primary")):
-        container = item["spec"]["template"]["spec"]["containers"][0]
-        container["envFrom"] = [{"configMapRef": {"name": name}}]
-    world.tick(3)
-    assert world.phase is Phase.SUCCEEDED
-    assert world.status.promoted_revision != ""
-
-
-def test_the_refused_revision_of_an_adopted_canary_never_reaches_the_primary() -> None:
-    world = left_by_the_peer(Phase.FAILED, target="podinfo:bad", primary="podinfo:1")
-    world.tick(5)
-    assert world.phase is Phase.FAILED
-    assert world.primary_image == "podinfo:1"
-    assert world.canary_replicas == 0
-    world.push("podinfo:2")
-    world.until(Phase.SUCCEEDED)
-    assert world.promoted == ["podinfo:2"]
-
-
-def test_what_was_pushed_while_nobody_looked_is_analysed_after_the_adoption() -> None:
-    world = left_by_the_peer(Phase.SUCCEEDED, target="podinfo:2", primary="podinfo:1")
-    world.tick()
-    assert world.phase is Phase.PROGRESSING
-    assert world.primary is not None
-    assert image_of(world.primary["spec"]["template"]) == "podinfo:1"
-    world.until(Phase.SUCCEEDED)
-    assert world.weights == [0, 25, 50, 0]
-    assert world.primary_image == "podinfo:2"
-
-
-def test_the_peers_failed_promotion_keeps_its_users_on_the_canary_until_the_primary_is_ready() -> None:
-    world = left_by_the_peer(Phase.FAILED, target="podinfo:2", primary="podinfo:bad", weight=100)
-    world.not_ready = {"primary"}
-    world.tick(3)
-    assert (world.weight, world.canary_replicas) == (100, 2)
-    assert world.alerts[-1][0] == "error"
-    world.push("podinfo:3")
-    assert (world.phase, world.weight) == (Phase.FAILED, 100), "a fix does not send users to a broken primary"
-    world.not_ready = set()
-    world.tick()
-    assert world.weight == 0
-    world.until(Phase.SUCCEEDED)
-    assert world.primary_image == "podinfo:3"
-
-
-def test_a_peers_analysis_in_progress_starts_again_from_zero() -> None:
-    world = left_by_the_peer(Phase.PROGRESSING, target="podinfo:2", primary="podinfo:1", weight=30)
-    world.tick()
-    assert (world.phase, world.weight) == (Phase.PROGRESSING, 0)
-    world.until(Phase.SUCCEEDED)
-    assert world.promoted == ["podinfo:2"]

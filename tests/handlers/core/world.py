@@ -129,7 +129,7 @@ class World(Cluster):
         canary, seen = self.look(stimulus)
         decision = step(canary, seen)
         if decision.changed:
-            self._commit(decision)
+            self._commit(canary, seen, decision)
         if project:
             self.project(Canary.from_object(copy.deepcopy(self.item)), seen)
         return decision
@@ -163,10 +163,10 @@ class World(Cluster):
         usual = hook.hook_type is not HookType.ROLLBACK
         return HookAnswer(name=hook.name, type=hook.hook_type, passed=self.hooks.get(hook.name, usual), text="no")
 
-    def _commit(self, decision: Decision) -> None:
+    def _commit(self, canary: Canary, seen: Observation, decision: Decision) -> None:
         before = self.status
-        self.keep_revisions(decision.status)
-        assert decision.status.step == before.step + 1, "one commit is one step"
+        self.keep_revisions(canary, seen, decision.status)
+        assert decision.status.step == (before.step or seen.highest_fence) + 1, "one commit is one step"
         self.item["status"] = decision.status.to_wire()
         self.decisions.append(decision)
         self.notices += decision.notices
