@@ -10,8 +10,9 @@ import pytest
 from handlers.adapters.kube import Kube, find_access
 from schemas.settings import Settings
 from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
-from tests.handlers.house import CountingKube, House
-from tests.scenarios.on_cluster import OnCluster
+from tests.handlers.house import CountingKube
+from tests.scenarios.manifest import DRAIN
+from tests.scenarios.on_cluster import OnCluster, Place
 from tests.scenarios.surroundings import Answers, Heard
 
 collect_ignore = [] if wanted_for_real() else ["test_on_cluster.py"]
@@ -30,7 +31,7 @@ async def stage() -> AsyncIterator[OnCluster]:
     kubeconfig = os.environ["KUBECONFIG"]
     answers, heard = Answers(), Heard()
     await answers.start()
-    settings = Settings(metrics_server=answers.url, drain=0)
+    settings = Settings(metrics_server=answers.url, drain=DRAIN)
     access = await find_access(kubeconfig)
     async with (
         connected(kubeconfig) as admin,
@@ -38,7 +39,7 @@ async def stage() -> AsyncIterator[OnCluster]:
     ):
         await _definitions(admin, kubeconfig)
         async with own_namespace(admin) as namespace:
-            house = House(kube, admin, heard, answers, settings, namespace)
+            house = Place(kube, admin, heard, answers, settings, namespace)
             yield OnCluster(house, answers, heard)
             await house.http.aclose()
     await answers.stop()

@@ -61,11 +61,15 @@ Deed = Literal[
     "scales the target to 0",
     "scales the primary to 3",
     "deletes the snapshots",
+    "makes a Service for the target",
 ]
 
 
 class Then(Strict):
-    """What is to be seen after a step. ``told``, ``alert``, ``asked``, ``written`` look at that step alone."""
+    """What is to be seen after a step. ``told``, ``alert``, ``asked``, ``written`` look at that step alone.
+
+    ``apex``: whose pods the Service that users know selects; only the cluster has one.
+    """
 
     phase: Phase | None = None
     weight: int | None = None
@@ -85,6 +89,8 @@ class Then(Strict):
     not_asked: Texts | None = None
     written: Literal["nothing"] | None = None
     reply: str | None = None
+    hears: Texts | None = None
+    apex: Literal["target", "primary", "nobody"] | None = None
 
 
 class Step(Strict):

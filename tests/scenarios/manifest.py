@@ -10,6 +10,10 @@ from tests.scenarios.format import Answer, Start
 
 _WELL_KNOWN = {"request-success-rate": SUCCESS_RATE, "request-duration": DURATION}
 _STEPS = ("iterations", "stepWeight", "stepWeights")
+NEVER = "does-not-exist"
+"""An image with this in its name never becomes ready: the stand-in kubelet cannot pull it."""
+DRAIN = 5
+"""Seconds of ``CANARYBUS_DRAIN``, as it is unless somebody sets it."""
 DEADLINE = 60
 """Seconds of ``progressDeadlineSeconds``, unless a scenario says otherwise."""
 

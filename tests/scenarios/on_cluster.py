@@ -9,7 +9,7 @@ from handlers.adapters.errors import TransientError
 from handlers.adapters.kube import Object
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE
+from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE, SERVICE
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.core.manifests import podinfo
@@ -18,23 +18,33 @@ from tests.scenarios.beginning import play_to
 from tests.scenarios.faults import Faults
 from tests.scenarios.format import Order, Start
 from tests.scenarios.manifest import deep, passes, spec_of
-from tests.scenarios.play import Seen
+from tests.scenarios.play import Seen, summary
 from tests.scenarios.surroundings import Answers, Heard, Pods
 
 TARGET, PRIMARY = "podinfo", "podinfo-primary"
 NAMES = {"target": TARGET, "primary": PRIMARY}
 
 
-class OnCluster:
-    """``house`` has a namespace of its own; what is seen speaks of ``test``, whatever that is called."""
+class Place(House):
+    """A house in a namespace of its own, whose pods are as a scenario says."""
 
-    def __init__(self, house: House, answers: Answers, heard: Heard) -> None:
+    pods: Pods
+
+    async def catch_up(self) -> None:
+        await self.gloo()
+        await self.pods.settle()
+
+
+class OnCluster:
+    """What is seen speaks of the namespace ``test``, whatever it is called."""
+
+    def __init__(self, house: Place, answers: Answers, heard: Heard) -> None:
         self.house, self.answers, self.heard = house, answers, heard
-        self.pods = Pods(house.admin, house.namespace)
+        self.pods = house.pods = Pods(house.admin, house.namespace)
         self.faults = Faults(house, heard)
         self.gone: Object | None = None
         self.reply = ""
-        self._step = 0
+        self._action = ""
 
     async def begin(self, start: Start) -> None:
         house, target = self.house, podinfo()
@@ -46,8 +56,9 @@ class OnCluster:
         await play_to(self, start)
 
     async def do(self, action: str, value: Any) -> None:
-        self._step = (await self.house.status()).step
+        self._action = action
         self.heard.notices.clear()
+        self.heard.receivers.clear()
         self.answers.asked.clear()
         self.house.kube.reset()
         self.reply = ""
@@ -55,18 +66,20 @@ class OnCluster:
 
     async def see(self) -> Seen:
         house = self.house
-        route, target, primary, status = await asyncio.gather(
+        route, apex, target, primary, status = await asyncio.gather(
             house.admin.find(ROUTE_TABLE, house.namespace, "podinfo"),
+            house.admin.find(SERVICE, house.namespace, "podinfo"),
             house.admin.find(DEPLOYMENT, house.namespace, TARGET),
             house.admin.find(DEPLOYMENT, house.namespace, PRIMARY),
             house.status(),
         )
         workloads = {role: Workload(item) for role, item in (("target", target), ("primary", primary)) if item}
         weight = _weight(route)
-        assert not weight or "target" not in workloads or workloads["target"].replicas, "at zero while routed to"
-        return self._told(status, weight, workloads)
+        parked = "target" in workloads and not workloads["target"].replicas
+        assert not (weight and parked) or self._action == "somebody", "the target is at zero while it is routed to"
+        return self._told(status, weight, workloads, _selected(apex))
 
-    def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload]) -> Seen:
+    def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload], apex: str) -> Seen:
         conditions = {item.type: f"{item.status}: {item.reason}: {item.message}" for item in status.conditions}
         written = [call for call in self.house.kube.made if not call.startswith("GET")]
         return Seen(
@@ -85,8 +98,10 @@ class OnCluster:
             alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
             asked=tuple(dict.fromkeys(self.answers.asked)),
             reply=self._plain(self.reply),
+            hears=tuple(self.heard.receivers),
+            apex=apex,
             written=tuple(written),
-            last=status.to_wire(),
+            last=summary(status),
         )
 
     def _plain(self, text: str) -> str:
@@ -104,11 +119,6 @@ class OnCluster:
             self.house.advance = self.house.worker()
             return None
 
-    async def _arrive(self) -> None:
-        """Pods and gateway have had their time before each wake."""
-        await self._gloo()
-        await self.pods.settle()
-
     async def _push(self, image: str) -> None:
         await self._silent_push(image)
         await self._wake("revision")
@@ -121,7 +131,7 @@ class OnCluster:
         if isinstance(value, str) and not again:
             self.faults.arm(value)
         for _ in range(value if isinstance(value, int) else 1):
-            await self._arrive()
+            await self.house.catch_up()
             tick = self.house.slot()
             if again:
                 tick = tick.model_copy(update={"slot": (await self.house.status()).last_tick})
@@ -132,7 +142,6 @@ class OnCluster:
         self.faults.disarm()
 
     async def _wake(self, reason: str) -> None:
-        await self._arrive()
         await self._woken(self.house.change(ChangeReason(reason)))
 
     async def _command(self, value: str | Order) -> None:
@@ -167,14 +176,9 @@ class OnCluster:
 
     async def _gateway(self, verdict: str) -> None:
         self.house.gateway = None if verdict == "silent" else verdict
-        await self._gloo(again=True)
-
-    async def _gloo(self, *, again: bool = False) -> None:
         house = self.house
         route = await house.admin.find(ROUTE_TABLE, house.namespace, "podinfo")
-        if route is None:
-            return
-        if again and route.get("status"):
+        if route is not None and route.get("status"):
             await house.admin.patch(ROUTE_TABLE, house.namespace, "podinfo", {"status": None})
         await house.gloo()
 
@@ -197,6 +201,10 @@ class OnCluster:
                 await admin.delete(DEPLOYMENT, namespace, TARGET)
             case ["restores", "the", "target"]:
                 await admin.create(DEPLOYMENT, _applied_again(self.gone))
+            case ["makes", "a", "Service", *_]:
+                spec = {"selector": {"app": TARGET}, "ports": [{"name": "http", "port": 9898}]}
+                made = {"metadata": {"name": "podinfo", "namespace": namespace}, "spec": spec}
+                await admin.create(SERVICE, made)
             case ["deletes", "the", "snapshots"]:
                 for name in await self.house.snapshots():
                     await admin.delete(CONTROLLER_REVISION, namespace, name)
@@ -238,6 +246,13 @@ def _weight(route: Object | None) -> int:
     shares = [[int(share.get("weight", 0)) for share in destinations] for destinations in found]
     assert all(sum(each) == 100 for each in shares), f"weights {shares} are not 100 together"
     return shares[0][1]
+
+
+def _selected(service: Object | None) -> str:
+    """Whose pods."""
+    if service is None:
+        return "nobody"
+    return "primary" if service["spec"]["selector"]["app"] == PRIMARY else "target"
 
 
 def _image(workload: Workload) -> str:

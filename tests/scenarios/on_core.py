@@ -7,6 +7,7 @@ from typing import Any
 
 from handlers.core.draft import Decision
 from handlers.core.observation import Observation
+from handlers.core.receivers import receivers
 from schemas.canary import Canary
 from schemas.events import ChangeReason, Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
@@ -16,15 +17,15 @@ from tests.handlers.core.cluster import image_of
 from tests.handlers.core.watched import Watched
 from tests.scenarios.beginning import play_to
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import deep, passes, spec_of
-from tests.scenarios.play import Seen
+from tests.scenarios.manifest import DRAIN, NEVER, deep, passes, spec_of
+from tests.scenarios.play import Seen, summary
 
 
 class CoreWorld(Watched):
     """The watched world with the faults that scenarios speak of."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
-        super().__init__(spec)
+        super().__init__(spec, drain=DRAIN)
         self.fault = ""
         self.late: tuple[Canary, Observation] | None = None
         """What a worker that stalled after its commit is about to write."""
@@ -60,7 +61,11 @@ class CoreWorld(Watched):
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         """Deployments say since when they are not available."""
         shown = super()._with_status(item, role)
-        if shown is None or role not in self.not_ready or not shown["spec"]["replicas"]:
+        if shown is None:
+            return None
+        if NEVER in image_of(shown["spec"]["template"]):
+            shown["status"]["availableReplicas"] = 0
+        if shown["status"]["availableReplicas"] or not shown["spec"]["replicas"]:
             self.not_ready_since.pop(role, None)
             return shown
         since = self.not_ready_since.setdefault(role, self.now)
@@ -83,7 +88,7 @@ class OnCore:
 
     async def do(self, action: str, value: Any) -> None:
         world = self.world
-        self._before = (len(world.notices), world.status.step, copy.deepcopy(self._objects()))
+        self._before = (len(world.notices), len(world.decisions), copy.deepcopy(self._objects()))
         world.asked.clear()
         world.replies.clear()
         getattr(self, f"_{action}")(value)
@@ -93,7 +98,7 @@ class OnCore:
 
     async def see(self) -> Seen:
         world, status = self.world, self.world.status
-        notices, step, objects = self._before
+        notices, commits, objects = self._before
         told = world.notices[notices:]
         written = [name for name, item in self._objects().items() if item != objects[name]]
         conditions = {item.type: f"{item.status}: {item.reason}: {item.message}" for item in status.conditions}
@@ -114,8 +119,9 @@ class OnCore:
             alerts=tuple((notice.severity, notice.alert) for notice in told if notice.severity),
             asked=tuple(dict.fromkeys(world.asked)),
             reply=world.replies[-1] if world.replies else "",
-            written=tuple(["the status"] * (status.step != step) + written),
-            last=status.to_wire(),
+            hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
+            written=tuple(["the status"] * (len(world.decisions) > commits) + written),
+            last=summary(status),
         )
 
     # ---- wakes
@@ -193,6 +199,8 @@ class OnCore:
                 world.target = world.gone
             case ["deletes", "the", "snapshots"]:
                 world.snapshots.clear()
+            case ["makes", "a", "Service", *_]:
+                pass  # the core sees no Services
             case _:
                 self._hands_on(deed)
 
@@ -220,3 +228,7 @@ class OnCore:
                 primary["spec"]["replicas"] = 3
             case _:
                 raise AssertionError(f"nobody knows how somebody {deed}")
+
+
+def _receivers(world: CoreWorld, decision: Decision) -> tuple[str, ...]:
+    return receivers(Canary.from_object(world.item), decision.status.phase, decision.notices)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schemas.status import CanaryStatus, LastStep
 from tests.scenarios.format import NOTHING, Scenario, Start, Step, Texts, Then
 
 
@@ -28,8 +29,18 @@ class Seen:
     alerts: tuple[tuple[str, str], ...] = ()
     asked: tuple[str, ...] = ()
     reply: str = ""
+    hears: tuple[str, ...] = ()
+    apex: str | None = None
     written: tuple[str, ...] = ()
-    last: dict[str, Any] = field(default_factory=dict)
+    last: str = ""
+
+
+def summary(status: CanaryStatus) -> str:
+    """What somebody who reads an error wants to know."""
+    last = status.last_step or LastStep()
+    ending = f", going back to end as {status.returning.phase}" if status.returning else ""
+    where = f"{status.phase} at {status.canary_weight} %, step {status.step} on {last.stimulus}"
+    return f"{where}: {last.reason}: {last.message}; waits for {status.waiting_for or 'nothing'}{ending}"
 
 
 class Stage(Protocol):
@@ -56,7 +67,7 @@ async def play(scenario: Scenario, stage: Stage) -> None:
             continue
         seen = await stage.see()
         if wrong := compare(step.then, seen):
-            raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"the status: {seen.last}"]))
+            raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"in short: {seen.last}"]))
 
 
 def _where(scenario: Scenario, number: int, step: Step) -> str:
@@ -68,6 +79,9 @@ def compare(then: Then, seen: Seen) -> list[str]:
     wrong = []
     for name in sorted(then.model_fields_set):
         wanted = getattr(then, name)
+        if getattr(seen, name, "") is None:
+            # this world has no such thing
+            continue
         if name in _SENTENCES:
             wrong += _SENTENCES[name](wanted, seen)
         elif isinstance(wanted, dict):
@@ -119,6 +133,7 @@ _SENTENCES: dict[str, Any] = {
     "not_told": lambda wanted, seen: _none("told", wanted, seen.told),
     "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
     "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
+    "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,
     "ready": lambda wanted, seen: _sentence("ready", wanted, seen.ready),
     "promoted": lambda wanted, seen: _sentence("promoted", wanted, seen.promoted),

@@ -17,9 +17,11 @@ from schemas.resources import DEPLOYMENT, POD
 from schemas.status import Notice
 from schemas.workload import Workload
 from tests.handlers.house import Answering
+from tests.scenarios.manifest import NEVER
 
-NEVER = "does-not-exist"
-"""An image with this in its name never becomes ready: the stand-in kubelet cannot pull it."""
+
+_PATIENCE = 20.0
+"""Seconds for the real controllers to roll a Deployment."""
 
 
 class Answers(Answering):
@@ -73,6 +75,7 @@ class Heard(Bus):
 
     def __init__(self) -> None:
         self.notices: list[Notice] = []
+        self.receivers: list[str] = []
         self.before: Callable[[], Awaitable[None]] | None = None
         self._steps: set[str] = set()
 
@@ -82,6 +85,7 @@ class Heard(Bus):
         if isinstance(message, StepResult) and message.message_id not in self._steps:
             self._steps.add(message.message_id)
             self.notices += message.notices
+            self.receivers += message.receivers
         return True
 
     async def holds(self, message: Message) -> bool:
@@ -104,10 +108,17 @@ class Pods:
         return max(now + timedelta(seconds=seconds), datetime.now(UTC).replace(microsecond=0))
 
     async def settle(self) -> None:
-        async with asyncio.timeout(30):
-            for name in ("podinfo", "podinfo-primary"):
+        for name in ("podinfo", "podinfo-primary"):
+            await self._settle(name)
+
+    async def _settle(self, name: str) -> None:
+        try:
+            async with asyncio.timeout(_PATIENCE):
                 while not await self._is_settled(name):
                     await asyncio.sleep(0.03)
+        except TimeoutError:
+            found = await self._admin.get(DEPLOYMENT, self._namespace, name)
+            raise AssertionError(f"the pods of {name} are never as they should be: {found['status']}") from None
 
     async def _is_settled(self, name: str) -> bool:
         found = await self._admin.find(DEPLOYMENT, self._namespace, name)

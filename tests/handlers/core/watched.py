@@ -35,8 +35,8 @@ ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
 class Watched(World):
     """Raises AssertionError in the wake that breaks a promise."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
-        super().__init__({"progressDeadlineSeconds": 60, **spec})
+    def __init__(self, spec: dict[str, Any], *, drain: float = 0) -> None:
+        super().__init__({"progressDeadlineSeconds": 60, **spec}, drain=drain)
         self.earned: set[str] = set()
         """Images that may reach the primary: at first any, after the first promotion those that went the whole way."""
 

@@ -144,6 +144,7 @@ class World(Cluster):
         if not wanted:
             return None
         if wanted.providers:
+            self.asked.append("providers")
             return Answers(providers=self.providers, asked=("providers",))
         asked = [hook.name for hook in (*wanted.rollback, *wanted.hooks)]
         asked += [metric.name for metric in wanted.metrics]
