@@ -10,9 +10,8 @@ import pytest
 from handlers.adapters.kube import Kube, find_access
 from schemas.settings import Settings
 from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
-from tests.handlers.house import CountingKube
 from tests.scenarios.manifest import DRAIN
-from tests.scenarios.on_cluster import OnCluster, Place
+from tests.scenarios.on_cluster import OnCluster, Place, Watch
 from tests.scenarios.surroundings import Answers, Heard
 
 collect_ignore = [] if wanted_for_real() else ["test_on_cluster.py"]
@@ -35,7 +34,7 @@ async def stage() -> AsyncIterator[OnCluster]:
     access = await find_access(kubeconfig)
     async with (
         connected(kubeconfig) as admin,
-        CountingKube(access, user_agent="canarybus-handlers") as kube,
+        Watch(access, user_agent="canarybus-handlers") as kube,
     ):
         await _definitions(admin, kubeconfig)
         async with own_namespace(admin) as namespace:

@@ -14,7 +14,7 @@ from schemas.status import Phase, Severity
 HERE = Path(__file__).parent
 Role = Literal["target", "primary"]
 Gateway = Literal["Accepted", "Pending", "Warning", "Rejected", "silent"]
-Answer = Literal["open", "passes", "closed", "fails"]
+Answer = Literal["open", "passes", "passes once", "closed", "fails"]
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """One text or several. Each is a part of a sentence, or a regular expression when it is written /like this/."""
 NOTHING = ("nothing",)
@@ -62,6 +62,7 @@ Deed = Literal[
     "scales the primary to 3",
     "deletes the snapshots",
     "makes a Service for the target",
+    "makes the metric template errors",
 ]
 
 
@@ -91,6 +92,7 @@ class Then(Strict):
     reply: str | None = None
     hears: Texts | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
+    routes: Texts | None = None
 
 
 class Step(Strict):

@@ -3,36 +3,63 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.adapters.errors import TransientError
-from handlers.adapters.kube import Object
+from handlers.adapters.kube import Access, Object
+from schemas.base import format_time
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE, SERVICE
+from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, METRIC_TEMPLATE, ROUTE_TABLE, SERVICE, Resource
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.core.manifests import podinfo
-from tests.handlers.house import Crash, House
+from tests.handlers.house import CountingKube, Crash, House
 from tests.scenarios.beginning import play_to
 from tests.scenarios.faults import Faults
 from tests.scenarios.format import Order, Start
 from tests.scenarios.manifest import deep, passes, spec_of
 from tests.scenarios.play import Seen, summary
+from tests.scenarios.routes import in_words, shares_of
 from tests.scenarios.surroundings import Answers, Heard, Pods
 
 TARGET, PRIMARY = "podinfo", "podinfo-primary"
 NAMES = {"target": TARGET, "primary": PRIMARY}
 
 
+class Watch(CountingKube):
+    """Deployments say since when they are not available by the real clock; here they say it by the scenario's."""
+
+    def __init__(self, access: Access, **options: Any) -> None:
+        super().__init__(access, **options)
+        self.away_since: dict[str, datetime] = {}
+
+    async def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        found = await super().find(resource, namespace, name)
+        if found is not None and resource is DEPLOYMENT and name in self.away_since:
+            for condition in found["status"].get("conditions") or ():
+                condition["lastUpdateTime"] = format_time(self.away_since[name])
+        return found
+
+
 class Place(House):
     """A house in a namespace of its own, whose pods are as a scenario says."""
 
-    pods: Pods
+    def __init__(self, kube: Watch, *rest: Any) -> None:
+        super().__init__(kube, *rest)
+        self.pods = Pods(self.admin, self.namespace)
+        self.away_since = kube.away_since
 
     async def catch_up(self) -> None:
         await self.gloo()
         await self.pods.settle()
+        for name in (TARGET, PRIMARY):
+            if name in self.pods.away:
+                self.away_since.setdefault(name, self.now)
+            else:
+                self.away_since.pop(name, None)
 
 
 class OnCluster:
@@ -40,7 +67,7 @@ class OnCluster:
 
     def __init__(self, house: Place, answers: Answers, heard: Heard) -> None:
         self.house, self.answers, self.heard = house, answers, heard
-        self.pods = house.pods = Pods(house.admin, house.namespace)
+        self.pods = house.pods
         self.faults = Faults(house, heard)
         self.gone: Object | None = None
         self.reply = ""
@@ -77,9 +104,10 @@ class OnCluster:
         weight = _weight(route)
         parked = "target" in workloads and not workloads["target"].replicas
         assert not (weight and parked) or self._action == "somebody", "the target is at zero while it is routed to"
-        return self._told(status, weight, workloads, _selected(apex))
+        seen = self._told(status, weight, workloads)
+        return replace(seen, apex=_selected(apex), routes=in_words(route))
 
-    def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload], apex: str) -> Seen:
+    def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload]) -> Seen:
         conditions = {item.type: f"{item.status}: {item.reason}: {item.message}" for item in status.conditions}
         written = [call for call in self.house.kube.made if not call.startswith("GET")]
         return Seen(
@@ -99,7 +127,6 @@ class OnCluster:
             asked=tuple(dict.fromkeys(self.answers.asked)),
             reply=self._plain(self.reply),
             hears=tuple(self.heard.receivers),
-            apex=apex,
             written=tuple(written),
             last=summary(status),
         )
@@ -137,7 +164,7 @@ class OnCluster:
                 tick = tick.model_copy(update={"slot": (await self.house.status()).last_tick})
                 await self._woken(self.house.wake(tick))
                 continue
-            self.house.now = self.pods.later(self.house.now, 10)
+            self.house.now += timedelta(seconds=10)
             await self._woken(self.faults.run(self.house.wake(self.house.slot())))
         self.faults.disarm()
 
@@ -163,7 +190,8 @@ class OnCluster:
     # ---- the world around
 
     async def _wait(self, seconds: float) -> None:
-        self.house.now = self.pods.later(self.house.now, seconds)
+        await self.house.catch_up()
+        self.house.now += timedelta(seconds=seconds)
 
     async def _metrics(self, answers: dict[str, float | str]) -> None:
         self.answers.values |= answers
@@ -173,6 +201,7 @@ class OnCluster:
 
     async def _hooks(self, answers: dict[str, Any]) -> None:
         self.answers.gates |= {name: 200 if passes(answer) else 403 for name, answer in answers.items()}
+        self.answers.once |= {name for name, answer in answers.items() if answer == "passes once"}
 
     async def _gateway(self, verdict: str) -> None:
         self.house.gateway = None if verdict == "silent" else verdict
@@ -201,6 +230,13 @@ class OnCluster:
                 await admin.delete(DEPLOYMENT, namespace, TARGET)
             case ["restores", "the", "target"]:
                 await admin.create(DEPLOYMENT, _applied_again(self.gone))
+            case ["makes", "the", "metric", "template", name]:
+                provider = {"type": "prometheus", "address": self.answers.url}
+                made = {
+                    "metadata": {"name": name, "namespace": namespace},
+                    "spec": {"provider": provider, "query": "template-query"},
+                }
+                await admin.create(METRIC_TEMPLATE, made)
             case ["makes", "a", "Service", *_]:
                 spec = {"selector": {"app": TARGET}, "ports": [{"name": "http", "port": 9898}]}
                 made = {"metadata": {"name": "podinfo", "namespace": namespace}, "spec": spec}
@@ -242,8 +278,7 @@ def _weight(route: Object | None) -> int:
     """The canary's; every route must add up to 100."""
     if route is None:
         return 0
-    found = [item["routeAction"]["multi"]["destinations"] for item in route["spec"]["routes"]]
-    shares = [[int(share.get("weight", 0)) for share in destinations] for destinations in found]
+    shares = [shares_of(item) for item in route["spec"]["routes"]]
     assert all(sum(each) == 100 for each in shares), f"weights {shares} are not 100 together"
     return shares[0][1]
 

@@ -6,7 +6,7 @@ import copy
 from typing import Any
 
 from handlers.core.draft import Decision
-from handlers.core.observation import Observation
+from handlers.core.observation import Answers, Observation
 from handlers.core.receivers import receivers
 from schemas.canary import Canary
 from schemas.events import ChangeReason, Command, Stimulus, Verb
@@ -19,6 +19,7 @@ from tests.scenarios.beginning import play_to
 from tests.scenarios.format import Order, Start
 from tests.scenarios.manifest import DRAIN, NEVER, deep, passes, spec_of
 from tests.scenarios.play import Seen, summary
+from tests.scenarios.routes import in_words
 
 
 class CoreWorld(Watched):
@@ -29,21 +30,35 @@ class CoreWorld(Watched):
         self.fault = ""
         self.late: tuple[Canary, Observation] | None = None
         """What a worker that stalled after its commit is about to write."""
+        self.kept: Answers | None = None
+        """Answers of a try whose commit was lost."""
+        self.once: set[str] = set()
+        """Hooks that pass the next time they are asked, and no more."""
         self.not_ready_since: dict[str, Any] = {}
         self.replies: list[str] = []
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         fault, self.fault = self.fault, ""
         if fault == "conflict at the commit":
-            # what was decided is lost with the commit; everything is read and decided again
-            self.look(stimulus)
+            # what was decided is lost with the commit: everything is read and decided again, nothing asked twice
+            self.kept = self.look(stimulus)[1].answers
         seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), stimulus)
         decision = super().wake(stimulus, project=project and fault not in _AFTER_THE_COMMIT)
+        self._forget()
         if fault == "stalls after the commit":
             self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
         if decision.reply is not None:
             self.replies.append(f"{'accepted' if decision.reply.accepted else 'refused'}: {decision.reply.message}")
         return decision
+
+    def _ask(self, canary: Canary, seen: Observation) -> Answers | None:
+        return self.kept or super()._ask(canary, seen)
+
+    def _forget(self) -> None:
+        self.kept = None
+        spent = self.once & set(self.asked)
+        self.hooks |= dict.fromkeys(spent, False)
+        self.once -= spent
 
     def write_late(self) -> None:
         """Each write is guarded by the version that was read: over what has moved on, everything is read again."""
@@ -119,6 +134,7 @@ class OnCore:
             alerts=tuple((notice.severity, notice.alert) for notice in told if notice.severity),
             asked=tuple(dict.fromkeys(world.asked)),
             reply=world.replies[-1] if world.replies else "",
+            routes=in_words(world.route),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
             written=tuple(["the status"] * (len(world.decisions) > commits) + written),
             last=summary(status),
@@ -175,6 +191,7 @@ class OnCore:
 
     def _hooks(self, answers: dict[str, Any]) -> None:
         self.world.hooks |= {name: passes(answer) for name, answer in answers.items()}
+        self.world.once |= {name for name, answer in answers.items() if answer == "passes once"}
 
     def _gateway(self, verdict: str) -> None:
         self.world.says(None if verdict == "silent" else verdict)

@@ -31,6 +31,7 @@ class Seen:
     reply: str = ""
     hears: tuple[str, ...] = ()
     apex: str | None = None
+    routes: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     last: str = ""
 
@@ -133,6 +134,7 @@ _SENTENCES: dict[str, Any] = {
     "not_told": lambda wanted, seen: _none("told", wanted, seen.told),
     "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
     "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
+    "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
     "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,
     "ready": lambda wanted, seen: _sentence("ready", wanted, seen.ready),

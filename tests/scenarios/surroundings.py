@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 
@@ -19,7 +18,6 @@ from schemas.workload import Workload
 from tests.handlers.house import Answering
 from tests.scenarios.manifest import NEVER
 
-
 _PATIENCE = 20.0
 """Seconds for the real controllers to roll a Deployment."""
 
@@ -31,12 +29,18 @@ class Answers(Answering):
         super().__init__()
         self.values: dict[str, float | str] = {}
         self.away = False
+        self.once: set[str] = set()
+        """Hooks that pass the next time, and no more."""
 
     async def _hook(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.asked.append(name)
         usual = 403 if name == "rollback" else 200
-        return web.Response(status=self.gates.get(name, usual), text="no")
+        answer = self.gates.get(name, usual)
+        if name in self.once:
+            self.once.remove(name)
+            self.gates[name] = 403
+        return web.Response(status=answer, text="no")
 
     async def _query(self, request: web.Request) -> web.Response:
         query = request.query["query"]
@@ -98,14 +102,11 @@ class Pods:
     def __init__(self, admin: Kube, namespace: str) -> None:
         self._admin, self._namespace = admin, namespace
         self._not_ready: set[str] = set()
+        self.away: set[str] = set()
+        """Deployments without an available pod that should have some."""
 
     def turn(self, workload: str, *, ready: bool) -> None:
         (self._not_ready.discard if ready else self._not_ready.add)(workload)
-
-    @staticmethod
-    def later(now: datetime, seconds: float) -> datetime:
-        """The scenario's clock never stays behind the one that the real controllers go by."""
-        return max(now + timedelta(seconds=seconds), datetime.now(UTC).replace(microsecond=0))
 
     async def settle(self) -> None:
         for name in ("podinfo", "podinfo-primary"):
@@ -125,24 +126,33 @@ class Pods:
         if found is None:
             return True
         workload = Workload(found)
-        status = workload.status
-        if found["metadata"]["generation"] > int(status.get("observedGeneration", 0)):
+        if found["metadata"]["generation"] > int(workload.status.get("observedGeneration", 0)):
             return False
-        if workload.replicas and NEVER in str(workload.template):
-            return bool(status.get("updatedReplicas")) and bool(status.get("unavailableReplicas"))
-        ready = name not in self._not_ready
-        numbers = [int(status.get(key, 0)) for key in ("replicas", "updatedReplicas", "availableReplicas")]
-        if numbers == [workload.replicas, workload.replicas, workload.replicas if ready else 0]:
-            return True
-        await self._turn_pods(name, ready=ready)
-        return False
+        never = NEVER in str(workload.template)
+        if not self._is_as_meant(workload, ready=name not in self._not_ready, never=never):
+            await self._turn_pods(name, ready=name not in self._not_ready)
+            return False
+        (self.away.add if workload.replicas and not workload.available else self.away.discard)(name)
+        return True
+
+    @staticmethod
+    def _is_as_meant(workload: Workload, *, ready: bool, never: bool) -> bool:
+        """Pods that do not get ready leave a rolling update where it is."""
+        status = workload.status
+        updated = int(status.get("updatedReplicas", 0))
+        if workload.replicas and never:
+            return bool(updated and status.get("unavailableReplicas"))
+        if workload.replicas and not ready:
+            return bool(updated and not workload.available)
+        return [int(status.get("replicas", 0)), updated, workload.available] == [workload.replicas] * 3
 
     async def _turn_pods(self, name: str, *, ready: bool) -> None:
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
         wanted = "True" if ready else "False"
         for pod in pods:
             conditions = (pod.get("status") or {}).get("conditions") or []
-            if any(item["type"] == "Ready" and item["status"] != wanted for item in conditions):
+            pulled = all(NEVER not in container["image"] for container in pod["spec"]["containers"])
+            if pulled and any(item["type"] == "Ready" and item["status"] != wanted for item in conditions):
                 await self._turn(pod, conditions, wanted)
 
     async def _turn(self, pod: Object, conditions: list[Object], wanted: str) -> None:

@@ -135,7 +135,9 @@ class Cluster:
         if current and seen.route_fence == status.route_step:
             return
         made = desired.route_table(canary, status, self.route)
-        self.route = {**made, "metadata": {"generation": 1, **made["metadata"]}}
+        theirs: dict[str, Any] = self.route["metadata"] if self.route else {}
+        marks = {key: {**theirs.get(key, {}), **made["metadata"][key]} for key in ("labels", "annotations")}
+        self.route = {**made, "metadata": {"generation": 1, **made["metadata"], **marks}}
         self.report()
 
     def report(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -146,19 +147,36 @@ class World(Cluster):
         if wanted.providers:
             self.asked.append("providers")
             return Answers(providers=self.providers, asked=("providers",))
-        asked = [hook.name for hook in (*wanted.rollback, *wanted.hooks)]
-        asked += [metric.name for metric in wanted.metrics]
-        hooks = tuple(self._answer(hook) for hook in (*wanted.rollback, *wanted.hooks))
+        answers = self._answers(canary, seen, wanted)
+        self.asked += answers.asked
+        return answers
+
+    def _answers(self, canary: Canary, seen: Observation, wanted: Plan) -> Answers:
+        """In the order of the plan, and no further than the answers matter."""
+        hooks = self._until(wanted.rollback, passed=True)
+        if any(signal.passed for signal in hooks):
+            return Answers(hooks=hooks, asked=_names(hooks), moved=self.moved)
+        hooks += (others := self._until(wanted.hooks, passed=False))
+        if not all(answer.passed for answer in others):
+            return Answers(hooks=hooks, asked=_names(hooks), moved=self.moved)
         measured = tuple(
             self.measured.get(metric.name, Measurement(name=metric.name, outcome="value", value=100.0))
             for metric in wanted.metrics
         )
-        answers = Answers(hooks=hooks, measurements=measured, moved=self.moved)
-        if _passed(canary, seen, answers):
-            asked += [hook.name for hook in wanted.gates]
-            answers = answers.model_copy(update={"hooks": (*hooks, *(self._answer(hook) for hook in wanted.gates))})
-        self.asked += asked
-        return answers.model_copy(update={"asked": tuple(asked)})
+        asked = (*_names(hooks), *(one.name for one in measured))
+        answers = Answers(hooks=hooks, measurements=measured, moved=self.moved, asked=asked)
+        if not everything_passed(judge(canary, seen, answers)):
+            return answers
+        gates = self._until(wanted.gates, passed=False)
+        return answers.model_copy(update={"hooks": hooks + gates, "asked": asked + _names(gates)})
+
+    def _until(self, hooks: Iterable[Webhook], *, passed: bool) -> tuple[HookAnswer, ...]:
+        answers: list[HookAnswer] = []
+        for hook in hooks:
+            answers.append(self._answer(hook))
+            if answers[-1].passed is passed:
+                break
+        return tuple(answers)
 
     def _answer(self, hook: Webhook) -> HookAnswer:
         usual = hook.hook_type is not HookType.ROLLBACK
@@ -177,6 +195,5 @@ class World(Cluster):
             self.phases.append(decision.status.phase)
 
 
-def _passed(canary: Canary, seen: Observation, answers: Answers) -> bool:
-    pre_rollout = answers.failed(HookType.PRE_ROLLOUT) is None
-    return pre_rollout and everything_passed(judge(canary, seen, answers))
+def _names(answers: tuple[HookAnswer, ...]) -> tuple[str, ...]:
+    return tuple(answer.name for answer in answers)

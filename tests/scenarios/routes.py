@@ -1,0 +1,31 @@
+"""A RouteTable in words, as a person would read it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def shares_of(route: Mapping[str, Any]) -> tuple[int, int]:
+    """Primary and canary, in percent; Gloo leaves a zero out."""
+    primary, canary = route["routeAction"]["multi"]["destinations"]
+    return int(primary.get("weight", 0)), int(canary.get("weight", 0))
+
+
+def in_words(table: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """One line a route: who is meant, and how they are split; then what people added to the table."""
+    if table is None:
+        return ()
+    lines = [f"{_who(route)}: {'/'.join(map(str, shares_of(route)))}" for route in table["spec"]["routes"]]
+    added = ["options" for route in table["spec"]["routes"] if route.get("options")]
+    label = ["somebody's label"] if "owner" in (table["metadata"].get("labels") or {}) else []
+    return (*lines, *added, *label)
+
+
+def _who(route: Mapping[str, Any]) -> str:
+    found = [matcher["headers"] for matcher in route.get("matchers") or ()]
+    return ", or ".join(" and ".join(_header(one) for one in headers) for headers in found) or "everybody"
+
+
+def _header(header: Mapping[str, Any]) -> str:
+    return f"{header['name']} {'~' if header.get('regex') else '='} {header['value']}"
