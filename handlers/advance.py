@@ -23,11 +23,12 @@ from handlers.core.observation import Answers, Observation
 from handlers.core.plan import plan
 from handlers.core.receivers import receivers
 from handlers.core.step import obstructed, step
+from handlers.farewell import farewell
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
 from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
-from schemas.events import Change, Command, Reply, StepResult, Stimulus
+from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
 from schemas.status import IDLE, CanaryStatus
@@ -93,6 +94,8 @@ class Advance:
         kept: Kept | None = None
         for _ in range(_COMMITS):
             sight = await self._observer.look(ref, stimulus)
+            if sight is None:
+                await self._farewell(stimulus)
             if sight is None or not self._concerns(sight.canary, stimulus):
                 return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
             await self._tell_again(sight)
@@ -109,6 +112,12 @@ class Advance:
                 await self._tell(sight, seen, committed.status)
             return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
+
+    async def _farewell(self, stimulus: Stimulus) -> None:
+        if isinstance(stimulus, Change) and stimulus.reason is ChangeReason.DELETED:
+            result = await farewell(self._kube, stimulus, self._observer.now())
+            if result is not None:
+                await self._say(result)
 
     def _concerns(self, canary: Canary, stimulus: Stimulus) -> bool:
         """Not what was meant for a namesake that is gone, nor another controller's or another installation's Canary."""
@@ -174,6 +183,9 @@ class Advance:
         result = _result(sight.canary, status).model_copy(
             update={"before": sight.canary.status, "after": status, "observation": seen.model_dump(mode="json")}
         )
+        await self._say(result)
+
+    async def _say(self, result: StepResult) -> None:
         for notice in result.notices:
             level = logging.WARNING if notice.type == "Warning" else logging.INFO
             log.log(level, notice.message, extra=_fields(result, notice.reason.value))

@@ -69,7 +69,7 @@ class Observer:
 
     def __init__(self, kube: Kube, settings: Settings, clock: Clock = wall_clock) -> None:
         self._kube = kube
-        self._clock = clock
+        self.now = clock
         self._provider = settings.provider
         self._names: dict[Ref, Names] = {}
         self._rules = Rules(
@@ -127,7 +127,7 @@ class Observer:
         missing = await self._missing(canary, around.scaler) if unproven or edited or at_rest else ()
         twin, namesake = await self._older_twins(canary) if unproven else ("", "")
         seen = Observation(
-            now=self._clock(),
+            now=self.now(),
             stimulus=stimulus,
             rules=self._rules,
             route=_trimmed(route),

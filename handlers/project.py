@@ -9,6 +9,7 @@ from handlers import snapshots
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
 from handlers.core.observation import Observation
+from handlers.keeper import Keeper
 from handlers.observe import Observer, Sight
 from handlers.routing import Router
 from handlers.scalers import Scalers
@@ -33,6 +34,7 @@ class Projector:
         self._router = Router(kube, settings)
         self._workloads = Workloads(kube)
         self._scalers = Scalers(kube)
+        self._keeper = Keeper(kube)
         self._kept_revisions = settings.revision_history + 1
 
     async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
@@ -43,15 +45,12 @@ class Projector:
         seen = sight.seen
         everything = _everything(sight.canary, canary, stimulus) or _refused(seen)
         for attempt in range(_TRIES):
-            if _hands_off(canary):
-                return
             try:
-                await self._router.apply(canary, seen, everything=everything)
-                await self._workloads.primary(canary, seen)
-                await self._scalers.apply(canary, seen)
-                await self._workloads.target(canary, seen)
-                if canary.status.phase is Phase.SUCCEEDED and sight.canary.status.phase is Phase.FINALISING:
-                    await snapshots.prune(self._kube, canary, self._kept_revisions)
+                canary = await self._keeper.prepare(canary, seen, everything=everything)
+                if canary.deleting:
+                    await self._terminate(sight.canary, canary, seen)
+                elif not _hands_off(canary):
+                    await self._make(sight.canary, canary, seen, everything=everything)
             except Conflict:
                 await asyncio.sleep(0.05 * 2**attempt)
                 again = await self._observer.look(canary.ref, stimulus)
@@ -65,6 +64,30 @@ class Projector:
             else:
                 return
         raise TransientError(f"objects of {canary.ref} keep changing; left to the next wake")
+
+    async def _make(self, before: Canary, canary: Canary, seen: Observation, *, everything: bool) -> None:
+        await self._router.apply(canary, seen, everything=everything)
+        await self._workloads.primary(canary, seen)
+        await self._scalers.apply(canary, seen)
+        await self._workloads.target(canary, seen)
+        if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:
+            await snapshots.prune(self._kube, canary, self._kept_revisions)
+
+    async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> None:
+        """Nothing is made and nothing repaired, but for what brings users back to the target."""
+        if not canary.finalising:
+            return
+        if canary.status.phase is Phase.TERMINATING:
+            await self._keeper.secure(canary, seen)
+            await self._scalers.pause_or_wake(canary, seen)
+            await self._workloads.target(canary, seen)
+            await self._router.return_to_target(canary, seen)
+        elif canary.status.phase is Phase.TERMINATED:
+            if canary.status.restored:
+                await self._keeper.release(canary)
+            if before.status.phase is Phase.TERMINATED:
+                # this wake has told what the last one did; afterwards there is nobody left to tell it
+                await self._keeper.let_go(canary)
 
 
 def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
@@ -80,8 +103,8 @@ def _refused(seen: Observation) -> bool:
 
 
 def _hands_off(canary: Canary) -> bool:
-    """Nothing decided yet (a command may come before that), being deleted, or suspended and settled."""
+    """Nothing decided yet (a command may come before that), or suspended and settled."""
     status = canary.status
-    if not status.step or status.phase is Phase.NEW or canary.metadata.deletion_timestamp:
+    if not status.step or status.phase is Phase.NEW:
         return True
     return canary.spec.suspend and status.settled

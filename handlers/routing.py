@@ -10,6 +10,7 @@ from typing import Any
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired
+from handlers.core.belongings import apex_selector, leads_here
 from handlers.core.gate import primary_readiness
 from handlers.core.observation import Observation
 from schemas.canary import Canary
@@ -50,6 +51,34 @@ class Router:
             await self._create(canary)
         elif not untouched:
             await self._patch(canary, seen)
+
+    async def return_to_target(self, canary: Canary, seen: Observation) -> None:
+        """A deletion: what leads to the target is there before the routes name nothing else."""
+        target = seen.target_workload
+        if target is None or not canary.status.returned or target.selector_label(self._keys) is None:
+            return
+        await self._way_to_target(canary, target)
+        if seen.route is None:
+            await self._create(canary)
+        elif leads_here(canary, seen.route):
+            await self._patch(canary, seen)
+
+    async def _way_to_target(self, canary: Canary, target: Workload) -> None:
+        services = desired.services(canary, target, self._keys)
+        await self._ensure(SERVICE, services["canary"], _SERVICE_FIELDS)
+        source, selector = await self._source(canary), desired.selectors(target, self._keys)["canary"]
+        body = desired.upstream(canary, "canary", selector, source)
+        # settings whose source is lost stay as they are
+        copied = () if source is None and canary.spec.upstream_ref else desired.COPIED_UPSTREAM_FIELDS
+        await self._ensure(UPSTREAM, body, ("kube", *copied))
+        apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
+        if apex is None:
+            made = {**services["apex"]["spec"], "selector": selector}
+            await self._ensure(SERVICE, {**services["apex"], "spec": made}, _SERVICE_FIELDS, new=True)
+        elif (back := apex_selector(apex, target, self._keys)) is not None:
+            guard = {"resourceVersion": apex["metadata"]["resourceVersion"]}
+            patch = {"metadata": guard, "spec": {"selector": _replacing(apex["spec"]["selector"], back)}}
+            await self._kube.patch(SERVICE, canary.metadata.namespace, canary.service, patch)
 
     async def _neighbours(self, canary: Canary, target: Workload, *, new: bool, untouched: bool) -> None:
         services = desired.services(canary, target, self._keys)

@@ -24,11 +24,15 @@ class Scalers:
 
         A target's scaler that is gone leaves the primary with the one that it has.
         """
-        ref, status = canary.spec.autoscaler_ref, canary.status
-        if ref is None or seen.problems or seen.scaler is None or seen.target is None:
+        if canary.spec.autoscaler_ref is None or seen.problems or seen.scaler is None or seen.target is None:
             return
         await self._follow(canary, seen)
-        if ref.kind != SCALED_OBJECT.kind or not status.target_step:
+        await self.pause_or_wake(canary, seen)
+
+    async def pause_or_wake(self, canary: Canary, seen: Observation) -> None:
+        """The target's ScaledObject, which would undo every size that the target is given while it is paused."""
+        ref, status = canary.spec.autoscaler_ref, canary.status
+        if ref is None or seen.scaler is None or ref.kind != SCALED_OBJECT.kind or not status.target_step:
             return
         turn = target_turn(canary, seen)
         patch = scaler.pause_patch(status, seen.scaler, running=turn == "run")

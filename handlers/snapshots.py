@@ -10,7 +10,7 @@ from typing import Any
 
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
-from handlers.core.desired import owner
+from handlers.core.belongings import owner
 from schemas.canary import Canary
 from schemas.resources import CONTROLLER_REVISION
 from schemas.revision import CANARY, REVISION

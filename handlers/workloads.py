@@ -15,7 +15,7 @@ from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.resources import TARGETS
-from schemas.status import CanaryStatus
+from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
 
@@ -61,7 +61,7 @@ class Workloads:
     async def target(self, canary: Canary, seen: Observation) -> None:
         """Once per transition: afterwards its replicas belong to the HPA, to GitOps, to people."""
         target = seen.target_workload
-        if target is None or seen.problems:
+        if target is None or (seen.problems and not canary.deleting):
             return
         status = canary.status
         fence = target.fence(TARGET_STEP)
@@ -69,7 +69,7 @@ class Workloads:
             return
         match target_turn(canary, seen):
             case "run":
-                replicas = None if target.replicas else _size(canary, seen)
+                replicas = _more(canary, seen, target)
             case "park":
                 replicas = 0
             case "wait":
@@ -80,6 +80,13 @@ class Workloads:
             canary.target,
             _sized(canary, target, status.target_step, replicas),
         )
+
+
+def _more(canary: Canary, seen: Observation, target: Workload) -> int | None:
+    """What a target that is parked needs; one that runs keeps its size, unless it has to carry everybody alone."""
+    own = seen.primary_workload.replicas if seen.primary_workload else 0
+    alone = canary.status.phase is Phase.TERMINATING and target.replicas < own
+    return _size(canary, seen) if alone or not target.replicas else None
 
 
 def _size(canary: Canary, seen: Observation) -> int:

@@ -28,6 +28,9 @@ from schemas.status import CanaryStatus
 
 Labels = dict[str, str]
 
+FINALIZER = "finalizer.flagger.app"
+"""The peer's own: a Canary that was switched over carries it already (spec lifecycle 2.9)."""
+
 
 class Ref(NamedTuple):
     """Which Canary."""
@@ -143,12 +146,17 @@ class CanarySpec(Wire):
 
 
 class Canary(Wire):
-    """A Canary as read. ``problems`` are the fields of the spec that could not be read at all, in words."""
+    """A Canary as read. ``problems`` are the fields of the spec that could not be read at all, in words.
+
+    ``keeper`` is the uid of the object that owns beside the Canary what is made for it, while ``revertOnDeletion`` is
+    on: a deletion in the foreground takes away at once whatever the Canary owns alone.
+    """
 
     metadata: Metadata
     spec: CanarySpec
     status: CanaryStatus = CanaryStatus()
     problems: tuple[str, ...] = ()
+    keeper: str = ""
 
     @classmethod
     def from_object(cls, item: dict[str, Any]) -> Canary:
@@ -160,16 +168,20 @@ class Canary(Wire):
             return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status)
         except ValidationError as error:
             problems = tuple(_in_words(detail["loc"], detail["msg"]) for detail in error.errors())
-            # whose it is must be known however bad the rest is: another controller's Canary is never touched
-            readable = CanarySpec(
-                provider=str(spec.get("provider") or ""),
-                target_ref=TargetRef(name=str((spec.get("targetRef") or {}).get("name", ""))),
-            )
-            return cls(metadata=metadata, spec=readable, status=status, problems=problems)
+            return cls(metadata=metadata, spec=_readable(spec, error), status=status, problems=problems)
 
     @property
     def ref(self) -> Ref:
         return Ref(self.metadata.namespace, self.metadata.name)
+
+    @property
+    def deleting(self) -> bool:
+        return self.metadata.deletion_timestamp is not None
+
+    @property
+    def finalising(self) -> bool:
+        """Being deleted, and it waits for us to let it go."""
+        return self.deleting and FINALIZER in self.metadata.finalizers
 
     @property
     def target(self) -> str:
@@ -190,6 +202,15 @@ class Canary(Wire):
     def belongs_to(self, default_provider: str) -> bool:
         """Ours if the provider starts with ``gloo``; another controller's Canary is never touched."""
         return (self.spec.provider or default_provider).startswith("gloo")
+
+
+def _readable(spec: dict[str, Any], error: ValidationError) -> CanarySpec:
+    """The fields of the spec in which nothing is wrong: whose it is and what it is about must be known all the same."""
+    bad = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+    target = spec.get("targetRef")
+    name = str(target.get("name", "")) if isinstance(target, dict) else ""
+    certain = {"provider": str(spec.get("provider") or ""), "targetRef": {"name": name}}
+    return CanarySpec.model_validate(certain | {key: value for key, value in spec.items() if key not in bad})
 
 
 def _in_words(place: tuple[int | str, ...], message: str) -> str:

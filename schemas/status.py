@@ -71,6 +71,12 @@ class Reason(StrEnum):
     FOLLOWED = "FollowedTarget"
     SNAPSHOT_MISSING = "SnapshotMissing"
     REFUSED = "Refused"
+    TERMINATING = "Terminating"
+    ROUTED_TO_TARGET = "RoutedToTarget"
+    TERMINATED = "Terminated"
+    LEFT_BEHIND = "LeftBehind"
+    NOT_PROMOTED = "NotPromoted"
+    DELETED = "Deleted"
     COMMAND_ACCEPTED = "CommandAccepted"
     COMMAND_REFUSED = "CommandRefused"
 
@@ -157,7 +163,7 @@ class Approved(Wire):
 
 
 class Returning(Wire):
-    """While traffic is on the canary and the primary goes back: how the rollout will end."""
+    """While traffic is on the canary and the primary goes back: how the rollout will end; how a deletion has ended."""
 
     phase: Phase = Phase.FAILED
     reason: Reason = Reason.PROMOTION_FAILED
@@ -225,6 +231,16 @@ class CanaryStatus(Wire):
     def applied_revision(self) -> str:
         """The revision that was last accepted or refused; a hash that the peer wrote stands for ``canaryRevision``."""
         return self.last_applied_spec if is_our_hash(self.last_applied_spec) else self.canary_revision
+
+    @property
+    def returned(self) -> bool:
+        """A deletion has sent all traffic to the target: its routes are newer than the size that it was given."""
+        return self.phase in (Phase.TERMINATING, Phase.TERMINATED) and self.route_step > self.target_step
+
+    @property
+    def restored(self) -> bool:
+        """The deletion is over, and the target serves without us."""
+        return self.returning is not None and self.returning.reason is Reason.LEFT_BEHIND
 
     def to_wire(self) -> dict[str, Any]:
         """As stored; the numbers that ``kubectl get canaries`` shows are written even when zero."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from handlers.adapters.errors import AdapterError, TransientError
 from handlers.adapters.kube import Kube
 from schemas.events import Change, Message
-from watcher.compare import Cause
+from watcher.compare import Cause, gone_cause
 from watcher.fleet import Fleet, Record
 from watcher.look import Look
 from watcher.metrics import WatcherMetrics
@@ -55,6 +55,7 @@ class Announcer:
             uid = await self._fleet.next()
             record = self._fleet.records.get(uid)
             if record is None:
+                await self._farewell(uid)
                 continue
             if record.busy:  # another worker is at it and may have read before this change
                 record.again = True
@@ -67,6 +68,18 @@ class Announcer:
             if record.again:
                 record.again = False
                 self._fleet.enqueue(uid)
+
+    async def _farewell(self, uid: str) -> None:
+        """A Canary that is gone is told of once, by what it left."""
+        canary = self._fleet.departed.pop(uid, None)
+        cause = gone_cause(canary) if canary else None
+        if canary is None or cause is None:
+            return
+        try:
+            await self.publish(cause.change(canary))
+        except AdapterError:
+            self._fleet.departed[uid] = canary
+            self._fleet.enqueue_later(uid, _FIRST_DELAY)
 
     async def _look(self, uid: str, record: Record) -> None:
         moved, record.moved = record.moved, {}

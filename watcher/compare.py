@@ -94,12 +94,20 @@ def spec_cause(canary: Watched) -> Cause | None:
     """Deleted, new, or edited since it was last acted upon."""
     place = f"Canary/{canary.ref.name}"
     if canary.deleting:
-        return Cause(ChangeReason.DELETED, place, str(canary.generation), "deleted") if canary.moves else None
+        over = canary.phase is Phase.TERMINATED
+        return None if over else Cause(ChangeReason.DELETED, place, str(canary.generation), "deleted")
     if canary.generation == canary.observed_generation and canary.phase is not Phase.NEW:
         return None
     return Cause(
         ChangeReason.SPEC, place, f"{canary.generation}.{canary.step}", f"{canary.generation}.{canary.phase.value}"
     )
+
+
+def gone_cause(canary: Watched) -> Cause | None:
+    """A Canary that nobody can read any more: its target may be parked, and nobody would scale it up again."""
+    if canary.phase is Phase.TERMINATED or not canary.step:
+        return None
+    return Cause(ChangeReason.DELETED, str(canary.target), "gone", "gone")
 
 
 def revision_of(target: Object, kind: str, configs: Mapping[str, str]) -> str:

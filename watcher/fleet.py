@@ -51,6 +51,8 @@ class Fleet:
     def __init__(self, settings: Settings, now: Callable[[], int]) -> None:
         self.records: dict[str, Record] = {}
         self.known: dict[Key, Meta] = {}
+        self.departed: dict[str, Watched] = {}
+        """Canaries that were deleted, until that is announced."""
         self._listed: set[tuple[str, str | None]] = set()
         self.ticks = Schedule()
         self.resyncs = Schedule()
@@ -144,14 +146,17 @@ class Fleet:
         self.enqueue(uid)
 
     def _drop(self, uid: str, moved: Moved) -> None:
-        """Another Canary on the same target may have stood back for this one."""
+        """Another Canary on the same target, or under the same service name, may have stood back for this one."""
         record = self.records.pop(uid, None)
         if record is None:
             return
+        if moved.after is None:
+            self.departed[uid] = record.watched
+            self.enqueue(uid)
         self._index.drop(uid)
         self.ticks.drop(uid)
         self.resyncs.drop(uid)
-        for other in self._index.canaries(record.watched.target):
+        for other in {other for key in record.watched.objects for other in self._index.canaries(key)}:
             self._touch(other, Moved(moved.key, moved.before, None))
 
 

@@ -18,6 +18,7 @@ class Watched:
 
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
+    ``finalising``: it is being deleted and waits for us to let it go.
     """
 
     ref: Ref
@@ -30,6 +31,7 @@ class Watched:
     invalid: bool
     suspended: bool
     deleting: bool
+    finalising: bool
     interval: int
     last_tick: int | None
     waiting_for: WaitingFor
@@ -60,7 +62,8 @@ class Watched:
             settled=status.settled,
             invalid=status.invalid,
             suspended=spec.suspend,
-            deleting=metadata.deletion_timestamp is not None,
+            deleting=canary.deleting,
+            finalising=canary.finalising,
             interval=max(1, round(_interval(canary, min_interval) * 1000)),
             last_tick=milliseconds(status.last_tick) if status.last_tick else None,
             waiting_for=status.waiting_for,
@@ -79,7 +82,7 @@ class Watched:
     def moves(self) -> bool:
         """Whether it is ticked: a rollout runs, or something is not finished (design section 2)."""
         if self.deleting:
-            return self.phase is not Phase.TERMINATED or not self.settled
+            return self.finalising
         if self.suspended:  # what is committed is still projected once, then hands off
             return not self.settled and self.step > 0
         return self.phase not in IDLE or not self.settled or self.invalid
@@ -110,14 +113,15 @@ class Watched:
 def _interval(canary: Canary, shortest: float) -> float:
     """The analysis' own, in seconds; what is only to be finished (a drain, a gateway that says nothing) is soon."""
     status = canary.status
-    finishing = status.phase is Phase.INITIALIZING or (status.phase in IDLE and not status.settled)
-    return shortest if finishing and not status.invalid else canary.spec.analysis.interval_seconds(shortest)
+    finishing = status.phase is Phase.INITIALIZING or (status.phase in IDLE and not status.settled) or canary.finalising
+    soon = finishing and (canary.finalising or not status.invalid)
+    return shortest if soon else canary.spec.analysis.interval_seconds(shortest)
 
 
 def _compared(canary: Canary) -> str | None:
     """Design section 2, "level-triggered"; what is suspended or ending starts nothing, and NEW is announced anyway."""
     status = canary.status
-    if canary.spec.suspend or canary.metadata.deletion_timestamp or canary.problems:
+    if canary.spec.suspend or canary.deleting or canary.problems:
         return None
     match status.phase:
         case Phase.NEW | Phase.TERMINATING | Phase.TERMINATED:

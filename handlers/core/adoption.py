@@ -31,12 +31,12 @@ def is_foreign(status: CanaryStatus) -> bool:
 def adopt(draft: Draft) -> Draft:
     """Nothing is adopted without a target that shows what runs, or from a spec that cannot be read."""
     phase, seen = draft.status.phase, draft.seen
-    deleting = draft.canary.metadata.deletion_timestamp is not None
     if draft.canary.problems or (seen.target is None and phase not in _ANALYSING):
         return draft
     weight = None if seen.route is None else weight_of(draft.canary, seen.route)
-    if deleting or phase in (Phase.TERMINATING, Phase.TERMINATED):
-        return _told(take_stock(_inherit(draft, weight or 0)), "")
+    if draft.canary.deleting or phase in (Phase.TERMINATING, Phase.TERMINATED):
+        # how far the peer came is not known: the deletion begins again
+        return _told(take_stock(_inherit(draft, weight or 0)).set(target_step=0), "")
     if seen.primary is None or phase is Phase.INITIALIZING:
         return _again(draft)
     match phase:

@@ -18,7 +18,7 @@ def obey(draft: Draft, command: Command) -> Decision:
         return Decision(draft.canary.status, reply=reply)
     if refusal := _moved(draft, command):
         return _refuse(draft, command, refusal, code=409)
-    if draft.canary.metadata.deletion_timestamp:
+    if draft.canary.deleting:
         return _refuse(draft, command, "the Canary is being deleted")
     if draft.seen.problems and command.verb is not Verb.ABORT:
         return _refuse(draft, command, "the Canary is invalid: " + "; ".join(draft.seen.problems))

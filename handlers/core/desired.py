@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from handlers.core.belongings import owners
 from handlers.core.patterns import regex_problem
 from schemas.canary import Canary, CustomMetadata, HttpMatch, StringMatch
 from schemas.gloo import ROUTE_STEP
@@ -40,17 +41,6 @@ COPIED_UPSTREAM_FIELDS = (
 _OURS_IN_A_ROUTE = ("inheritablePathMatchers", "matchers", "routeAction")
 
 
-def owner(canary: Canary) -> Object:
-    return {
-        "apiVersion": "flagger.app/v1beta1",
-        "kind": "Canary",
-        "name": canary.metadata.name,
-        "uid": canary.metadata.uid,
-        "controller": True,
-        "blockOwnerDeletion": True,
-    }
-
-
 def canary_wanted(status: CanaryStatus) -> bool:
     """Whether the target should run: during a rollout, and as long as traffic is on it."""
     return status.phase not in (*IDLE, Phase.WAITING) or status.canary_weight > 0
@@ -62,7 +52,7 @@ def _metadata(canary: Canary, name: str, extra: CustomMetadata | None, labels: M
         "namespace": canary.metadata.namespace,
         "labels": {**(extra.labels if extra else {}), **labels},
         "annotations": {**(extra.annotations if extra else {}), **FLUX_OFF},
-        "ownerReferences": [owner(canary)],
+        "ownerReferences": owners(canary),
     }
 
 
@@ -73,7 +63,7 @@ def route_table(canary: Canary, status: CanaryStatus, existing: Mapping[str, Any
     """Metadata with the fence, and the routes; what a user added to the existing routes stays."""
     table = {
         "metadata": _metadata(canary, canary.service, canary.spec.service.apex, {}),
-        "spec": {"routes": routes(canary, status.canary_weight, _existing_routes(existing))},
+        "spec": {"routes": _wanted_routes(canary, status, _existing_routes(existing))},
     }
     table["metadata"]["annotations"][ROUTE_STEP] = str(status.route_step)
     return table
@@ -82,6 +72,20 @@ def route_table(canary: Canary, status: CanaryStatus, existing: Mapping[str, Any
 def _existing_routes(existing: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
     found: Sequence[Mapping[str, Any]] = ((existing or {}).get("spec") or {}).get("routes") or ()
     return found
+
+
+def _wanted_routes(canary: Canary, status: CanaryStatus, existing: Sequence[Mapping[str, Any]]) -> list[Object]:
+    return routes_to_target(canary, existing) if status.returned else routes(canary, status.canary_weight, existing)
+
+
+def routes_to_target(canary: Canary, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
+    """One route that names the target's upstream alone: the primary's goes with the Canary, and must not be missed.
+
+    What a user added to the route for everybody stays.
+    """
+    theirs = {key: value for key, value in (existing or ({},))[-1].items() if key not in _OURS_IN_A_ROUTE}
+    target = [item for item in _split(canary, 100) if item["weight"]]
+    return [{**theirs, "inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": target}}}]
 
 
 def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
@@ -156,7 +160,7 @@ def routes_back(existing: Sequence[Mapping[str, Any]]) -> list[Object]:
 
 def route_table_is_current(canary: Canary, status: CanaryStatus, item: Mapping[str, Any]) -> bool:
     """Whether the table is what the status renders; unset weights count as zero, foreign metadata does not count."""
-    wanted = routes(canary, status.canary_weight, _existing_routes(item))
+    wanted = _wanted_routes(canary, status, _existing_routes(item))
     return [_plain(route) for route in wanted] == [_plain(route) for route in _existing_routes(item)]
 
 
@@ -185,7 +189,7 @@ def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Ma
     }
     settings = (source or {}).get("spec") or {}
     spec |= {key: settings[key] for key in COPIED_UPSTREAM_FIELDS if key in settings}
-    metadata = {"name": canary.upstream(role), "namespace": namespace, "ownerReferences": [owner(canary)]}
+    metadata = {"name": canary.upstream(role), "namespace": namespace, "ownerReferences": owners(canary)}
     return {"metadata": metadata, "spec": spec}
 
 

@@ -30,7 +30,7 @@ class Plan:
 
 def plan(canary: Canary, seen: Observation) -> Plan:
     """Nothing for a canary that is suspended, invalid or being deleted; only providers are asked without a tick."""
-    if canary.spec.suspend or seen.problems or canary.metadata.deletion_timestamp:
+    if canary.spec.suspend or seen.problems or canary.deleting:
         return Plan()
     match canary.status.phase:
         case Phase.INITIALIZING:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.core.desired import Object, owner
+from handlers.core.belongings import owners
+from handlers.core.desired import Object
 from handlers.core.kinds import Source, kind_of
 from handlers.core.kinds.anatomy import Inherited, promoted
 from schemas.revision import REVISION, TEMPLATE, digest
@@ -25,7 +26,7 @@ def primary(source: Source, status: CanaryStatus) -> Object:
     metadata = {
         "name": source.canary.primary,
         "namespace": source.canary.metadata.namespace,
-        "ownerReferences": [owner(source.canary)],
+        "ownerReferences": owners(source.canary),
     }
     return {"metadata": metadata | _marked(source, status, spec, kind.inherited(source)), "spec": spec}
 

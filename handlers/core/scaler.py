@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from handlers.core import marks
-from handlers.core.desired import Object, owner
+from handlers.core.belongings import owners
+from handlers.core.desired import Object
 from schemas.base import merge_patch
 from schemas.canary import AutoscalerRef, Canary
 from schemas.gloo import fence_of
@@ -66,7 +67,7 @@ def clone(canary: Canary, status: CanaryStatus, source: Mapping[str, Any]) -> Ob
     spec["scaleTargetRef"] = {**theirs["scaleTargetRef"], "name": canary.primary}
     metadata = marks.marked({field: _followed(source["metadata"].get(field)) for field in ("labels", "annotations")})
     metadata["annotations"] = {**metadata["annotations"], SCALER_STEP: str(status.scaler_step)}
-    place = {"name": name(canary), "namespace": canary.metadata.namespace, "ownerReferences": [owner(canary)]}
+    place = {"name": name(canary), "namespace": canary.metadata.namespace, "ownerReferences": owners(canary)}
     return {"metadata": {**metadata, **place}, "spec": spec}
 
 

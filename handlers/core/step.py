@@ -7,14 +7,15 @@
                                                           +----> Failed     Succeeded <-- Finalising
 
 Each phase is one small module: :mod:`initialising`, :mod:`idle` (with Waiting), :mod:`progressing`, :mod:`promoting`;
-:mod:`endings` holds what several of them share, :mod:`commands` what people ask for.
+:mod:`endings` holds what several of them share, :mod:`commands` what people ask for. A deletion leads from any of them
+to Terminating and Terminated (:mod:`terminating`).
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from handlers.core import commands, endings, idle, initialising, progressing, promoting
+from handlers.core import commands, endings, idle, initialising, progressing, promoting, terminating
 from handlers.core.adoption import adopt, is_foreign
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
@@ -50,8 +51,8 @@ def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
 
 def decide(draft: Draft) -> Draft:
     canary, status = draft.canary, draft.status
-    if canary.metadata.deletion_timestamp:
-        return draft
+    if canary.deleting:
+        return terminating.terminating(draft)
     if canary.spec.suspend:
         return _suspended(draft)
     if draft.seen.problems:
@@ -89,7 +90,7 @@ def _by_phase(draft: Draft) -> Draft:
 def _arrive(draft: Draft) -> Draft:
     """What every wake notes: the slot that it used up, and since when the gateway follows or is behind."""
     seen, status = draft.seen, draft.status
-    idle_hands = draft.canary.spec.suspend or draft.canary.metadata.deletion_timestamp or seen.problems
+    idle_hands = draft.canary.spec.suspend or draft.canary.deleting or seen.problems
     judged = status.phase in JUDGED and not idle_hands
     if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
         draft = draft.set(last_tick=seen.tick.slot)

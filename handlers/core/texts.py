@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from schemas.base import format_time
-from schemas.canary import Analysis, Canary, Strategy
+from schemas.canary import Analysis, Canary, Ref, Strategy
+from schemas.kinds.daemonset import SCALE_TO_ZERO
+from schemas.resources import DAEMON_SET
 from schemas.status import CanaryStatus, Condition, Paused, Phase, Reason
+from schemas.workload import Workload
 
 _UNKNOWN: dict[Phase, str] = {
     Phase.NEW: "New {kind} detected, starting initialization.",
@@ -33,6 +36,8 @@ def condition_of(phase: Phase, canary: Canary, status: CanaryStatus) -> Conditio
         value, text = "False", _failure(status)
     elif phase in _TRUE:
         value, text = "True", _TRUE[phase]
+    elif phase is Phase.TERMINATED and status.returning and not status.restored:
+        value, text = "Unknown", "Canary deleted, {kind} left as it is."
     else:
         value, text = "Unknown", _UNKNOWN[phase]
     return Condition(type="Promoted", status=value, reason=phase.value or "New", message=text.format(kind=kind))
@@ -67,6 +72,15 @@ def silent_gateway(canary: Canary, settle: float) -> str:
         f"{route} gets no status from the gateway: no VirtualService delegates to it, or Gloo does not write statuses; "
         f"weights are believed {settle:g} s after they are written"
     )
+
+
+def left_at_zero(ref: Ref, target: Workload, replicas: int) -> str:
+    """A Canary is gone, its target is parked, and nobody will scale it up; ``replicas`` are the primary's."""
+    place = f"{target.kind} {target.name}.{ref.namespace}"
+    remedy = f"kubectl -n {ref.namespace} scale {target.kind.lower()}/{target.name} --replicas={max(1, replicas)}"
+    if target.kind == DAEMON_SET.kind:
+        remedy = f"take {SCALE_TO_ZERO} out of its nodeSelector"
+    return f"Canary {ref} was deleted without revertOnDeletion: {place} runs no pods, and its primary goes; {remedy}"
 
 
 def paused_by(status: CanaryStatus) -> str:

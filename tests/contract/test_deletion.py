@@ -95,6 +95,18 @@ async def test_in_the_foreground_the_owner_waits_for_its_children(kube: Kube, ns
     await kube.gone(path("configmaps", ns, "owner"))
 
 
+async def test_in_the_foreground_a_child_with_another_living_owner_only_loses_this_one(kube: Kube, ns: str) -> None:
+    owners = [(await kube.post(path("configmaps", ns), configmap(name))).body for name in ("first", "second")]
+    child = configmap("child")
+    child["metadata"]["ownerReferences"] = [_owned_by(owner) for owner in owners]
+    await kube.post(path("configmaps", ns), child)
+    await kube.delete(path("configmaps", ns, "first"), {"propagationPolicy": "Foreground"})
+    await kube.gone(path("configmaps", ns, "first"))
+    left = (await kube.get(path("configmaps", ns, "child"))).expect(200)
+    assert [owner["name"] for owner in left["metadata"]["ownerReferences"]] == ["second"]
+    assert "deletionTimestamp" not in left["metadata"]
+
+
 async def test_orphans_stay_without_an_owner(kube: Kube, ns: str) -> None:
     owner = (await kube.post(path("configmaps", ns), configmap("owner"))).body
     child = configmap("child")

@@ -160,9 +160,12 @@ class House:
         observer = Observer(mine, self.settings, clock=lambda: self.now)
         return Advance(mine, self.bus, asker, self.settings, observer=observer)
 
-    async def prepare(self, *, replicas: int = 1, **spec: Any) -> None:
+    async def prepare(self, *, replicas: int = 1, labels: dict[str, str] | None = None, **spec: Any) -> None:
+        """``labels`` of the target's pods beside the usual one."""
         await self.definitions()
-        await self.admin.create(DEPLOYMENT, deployment(replicas, namespace=self.namespace))
+        target = deployment(replicas, namespace=self.namespace)
+        target["spec"]["template"]["metadata"]["labels"] |= labels or {}
+        await self.admin.create(DEPLOYMENT, target)
         await self.ready("podinfo")
         await self.canary(**spec)
 
@@ -300,7 +303,7 @@ def deployment(
 ) -> Object:
     labels = {"app": name}
     container = {"name": "podinfod", "image": image, "ports": [{"containerPort": 9898}]}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [container]}}
+    template = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [container]}}
     spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
     return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
 

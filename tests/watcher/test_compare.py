@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from schemas.canary import Canary
+from schemas.canary import FINALIZER, Canary
 from schemas.events import ChangeReason
 from watcher.compare import (
     Baseline,
@@ -15,6 +15,7 @@ from watcher.compare import (
     config_cause,
     drift,
     fingerprint,
+    gone_cause,
     missing_cause,
     ready_cause,
     revision_cause,
@@ -36,10 +37,12 @@ SPEC: dict[str, Any] = {
 }
 
 
-def canary(*, deleted: bool = False, spec: dict[str, Any] | None = None, **status: Any) -> Canary:
-    metadata = {"name": "podinfo", "namespace": "test", "uid": "0b1b", "generation": 3, "resourceVersion": "77"}
+def canary(*, deleted: str = "", spec: dict[str, Any] | None = None, **status: Any) -> Canary:
+    """``deleted``: the finalizer that holds it."""
+    metadata: dict[str, Any] = {"name": "podinfo", "namespace": "test", "uid": "0b1b", "generation": 3}
+    metadata["resourceVersion"] = "77"
     if deleted:
-        metadata["deletionTimestamp"] = "2026-03-01T00:00:00Z"
+        metadata |= {"deletionTimestamp": "2026-03-01T00:00:00Z", "finalizers": [deleted]}
     known = {"observedGeneration": 3, "step": 12, "settled": True} | status
     return Canary.from_object({"metadata": metadata, "spec": SPEC | (spec or {}), "status": known})
 
@@ -116,8 +119,9 @@ def test_a_revision_pushed_reverted_and_pushed_again_has_another_id_each_time() 
         ({"phase": ""}, ChangeReason.SPEC),
         ({"phase": "Succeeded", "observedGeneration": 2}, ChangeReason.SPEC),
         ({"phase": "Succeeded"}, None),
-        ({"phase": "Progressing", "deleted": True}, ChangeReason.DELETED),
-        ({"phase": "Terminated", "deleted": True}, None),
+        ({"phase": "Progressing", "deleted": FINALIZER}, ChangeReason.DELETED),
+        ({"phase": "Succeeded", "deleted": "theirs"}, ChangeReason.DELETED),
+        ({"phase": "Terminated", "deleted": FINALIZER}, None),
     ],
 )
 def test_a_canary_is_announced_when_new_edited_or_deleted(kwargs: dict[str, Any], reason: ChangeReason | None) -> None:
@@ -133,8 +137,10 @@ def test_a_canary_is_announced_when_new_edited_or_deleted(kwargs: dict[str, Any]
         *[({"phase": phase}, False) for phase in ("Initialized", "Succeeded", "Failed", "Terminated")],
         ({"phase": "Succeeded", "settled": False}, True),
         ({"phase": "Succeeded", "invalidSince": "2026-03-01T00:00:00Z"}, True),
-        ({"phase": "Succeeded", "deleted": True}, True),
-        ({"phase": "Terminated", "deleted": True}, False),
+        ({"phase": "Succeeded", "deleted": FINALIZER}, True),
+        ({"phase": "Terminated", "deleted": FINALIZER}, True),
+        ({"phase": "Succeeded", "deleted": "theirs"}, False),
+        ({"phase": "Terminated", "deleted": "theirs"}, False),
         ({"phase": "Progressing", "spec": {"suspend": True}}, False),
         ({"phase": "Progressing", "settled": False, "spec": {"suspend": True}}, True),
         ({"phase": "", "settled": False, "step": 0, "spec": {"suspend": True}}, False),
@@ -147,6 +153,23 @@ def test_only_canaries_that_can_move_are_ticked(kwargs: dict[str, Any], moves: b
 @pytest.mark.parametrize(("interval", "milliseconds"), [("30s", 30_000), ("1s", 10_000), ("", 60_000), ("1x", 60_000)])
 def test_the_interval_is_the_canarys_own_but_never_below_the_shortest(interval: str, milliseconds: int) -> None:
     assert watched(spec={"analysis": {"interval": interval}}, phase="Progressing").interval == milliseconds
+
+
+@pytest.mark.parametrize(
+    "status", [{"phase": "Succeeded"}, {"phase": "Terminated"}, {"invalidSince": "2026-03-01T00:00:00Z"}]
+)
+def test_a_deletion_does_not_wait_for_a_long_interval(status: dict[str, Any]) -> None:
+    assert watched(spec={"analysis": {"interval": "10m"}}, deleted=FINALIZER, **status).interval == 10_000
+
+
+@pytest.mark.parametrize(
+    ("status", "told"), [({"phase": "Succeeded"}, True), ({"phase": "Terminated"}, False), ({"step": 0}, False)]
+)
+def test_a_canary_that_is_gone_is_told_of_by_its_target_unless_nothing_was_done_or_is_left_to_do(
+    status: dict[str, Any], told: bool
+) -> None:
+    cause = gone_cause(watched(**status))
+    assert (cause.object if cause else None) == ("Deployment/podinfo" if told else None)
 
 
 def workload(replicas: int = 2, available: int = 2, **status: Any) -> dict[str, Any]:

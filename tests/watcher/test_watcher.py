@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from deploy.sandbox.kube import EmbeddedKubernetes
+from schemas.canary import FINALIZER
 from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.watcher.cluster import NAMESPACE, Cluster
@@ -200,15 +201,18 @@ async def test_a_deleted_canary_is_announced_and_goes_on_ticking_until_it_is_gon
     begin: Begin, cluster: Cluster, ear: Ear
 ) -> None:
     await cluster.at_rest()
-    finalizers = {"metadata": {"finalizers": ["canarybus.dev/revert"]}}
+    finalizers = {"metadata": {"finalizers": [FINALIZER]}}
     await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", finalizers)
     async with begin() as watcher:
         await cluster.kube.delete(CANARY, NAMESPACE, "podinfo")
         await ear.hears("deleted")
         await ear.hears("tick")
+        ear.forget()
         await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", {"metadata": {"finalizers": []}})
+        gone = await ear.hears("deleted")
         await cluster.canary("other")
         await ear.hears("spec", "other")
+        assert gone.body["object"] == "Deployment/podinfo"
         assert [record.watched.ref.name for record in watcher.fleet.records.values()] == ["other"]
 
 

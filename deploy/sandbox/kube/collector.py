@@ -95,11 +95,21 @@ class Collector:
         elif "foregroundDeletion" in finalizers:
             blocking = False
             for child_resource, child in self.cluster.store.children(uid):
-                if not child.deleting:
+                if self._has_another(child, uid):
+                    self.cluster.rewrite(child_resource, child, lambda obj: _disown(obj, uid))
+                elif not child.deleting:
                     self._delete(child_resource, child, "Foreground")
                 blocking = blocking or _blocks(self.cluster.store.get(child_resource, child.key), uid)
             if not blocking:
                 self._without_finalizer(resource, record, "foregroundDeletion")
+
+    def _has_another(self, child: Record, uid: str) -> bool:
+        """An owner that lives on: then the child only loses this one."""
+        for owner in child.load()["metadata"].get("ownerReferences") or ():
+            found = self.cluster.store.find(owner["uid"]) if owner["uid"] != uid else None
+            if found is not None and self._living(owner) and not _waits(found[1]):
+                return True
+        return False
 
     def _without_finalizer(self, resource: str, record: Record, finalizer: str) -> None:
         def change(obj: Object) -> None:
@@ -124,6 +134,10 @@ class Collector:
             obj["spec"]["finalizers"] = []
             if not obj["metadata"].get("finalizers"):
                 store.remove("namespaces", home.key, obj)
+
+
+def _waits(record: Record) -> bool:
+    return record.deleting and "foregroundDeletion" in (record.load()["metadata"].get("finalizers") or ())
 
 
 def _disown(obj: Object, uid: str) -> None:

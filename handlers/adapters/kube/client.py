@@ -206,10 +206,17 @@ class Kube:
         return await self._object(_Call("update", resource.plural, "PUT", path, _typed(resource, body)))
 
     async def delete(
-        self, resource: Resource, namespace: str, name: str, *, uid: str | None = None, grace_seconds: int | None = None
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        *,
+        uid: str | None = None,
+        grace_seconds: int | None = None,
+        policy: Literal["Background", "Foreground", "Orphan"] = "Background",
     ) -> None:
         """``uid`` guards against deleting a namesake. A missing object is fine: it is gone."""
-        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"}
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": policy}
         if uid:
             options["preconditions"] = {"uid": uid}
         if grace_seconds is not None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from handlers.core import desired, primary, validate
+from handlers.core.belongings import leads_here
 from handlers.core.gate import gateway, primary_readiness
 from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source
@@ -47,7 +48,7 @@ class Cluster:
     @property
     def weight(self) -> int:
         """In the RouteTable, of the route that the canary is on."""
-        return 0 if self.route is None else int(self.destinations()[1].get("weight", 0))
+        return 0 if self.route is None else int(self.destinations()[-1].get("weight", 0))
 
     def destinations(self, route: int = 0) -> list[dict[str, Any]]:
         assert self.route is not None
@@ -110,7 +111,10 @@ class Cluster:
     def project(self, canary: Canary, seen: Observation) -> None:
         """Routes, then the primary, then the target behind the drain, as the real projection does."""
         status = canary.status
-        if not status.step or canary.metadata.deletion_timestamp or (canary.spec.suspend and status.settled):
+        if canary.deleting:
+            self._project_deletion(canary, seen)
+            return
+        if not status.step or (canary.spec.suspend and status.settled):
             return
         if seen.problems:
             self._return_broken(status, seen)
@@ -118,6 +122,13 @@ class Cluster:
         self._project_route(canary, seen)
         self._project_primary(canary)
         self._project_target(canary, seen)
+
+    def _project_deletion(self, canary: Canary, seen: Observation) -> None:
+        status = canary.status
+        if status.phase is Phase.TERMINATING and canary.finalising:
+            self._project_target(canary, seen)
+            if status.returned and (self.route is None or leads_here(canary, self.route)):
+                self._project_route(canary, seen)
 
     def _return_broken(self, status: CanaryStatus, seen: Observation) -> None:
         if self.route is None or status.canary_weight or seen.route_fence >= status.route_step:
@@ -188,7 +199,8 @@ class Cluster:
         annotations = self.target["metadata"].setdefault("annotations", {})
         annotations[TARGET_STEP] = str(status.target_step)
         own = Workload(self.primary).replicas if self.primary else 1
-        self.target["spec"]["replicas"] = (self.canary_replicas or own) if wanted else 0
+        enough = max(own, self.canary_replicas) if status.phase is Phase.TERMINATING else self.canary_replicas or own
+        self.target["spec"]["replicas"] = enough if wanted else 0
 
 
 def image_of(template: dict[str, Any]) -> str:

@@ -263,10 +263,3 @@ def test_a_canary_that_is_being_deleted_obeys_nobody() -> None:
     assert reply.message == "promote refused: the Canary is being deleted"
     world.tick(3)
     assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
-
-
-def test_a_canary_that_is_ending_is_left_to_its_end() -> None:
-    world = progressing()
-    world.given(phase=Phase.TERMINATING)
-    world.tick(2)
-    assert (world.status.phase, world.weight) == (Phase.TERMINATING, 25)

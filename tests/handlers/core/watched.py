@@ -29,6 +29,10 @@ LEGAL: dict[Phase, set[Phase]] = {
     Phase.PROMOTING: {Phase.FINALISING, Phase.PROGRESSING, Phase.SUCCEEDED, Phase.FAILED},
     Phase.FINALISING: {Phase.SUCCEEDED, Phase.PROMOTING},
 }
+for _phase in [*LEGAL, Phase.NEW]:
+    LEGAL[_phase] = LEGAL[_phase] | {Phase.TERMINATING, Phase.TERMINATED}
+LEGAL[Phase.TERMINATING] = {Phase.TERMINATED}
+LEGAL[Phase.TERMINATED] = set()
 ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
 
 
@@ -111,6 +115,9 @@ def _says_what_it_waits_for(status: CanaryStatus) -> None:
 
 
 def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -> None:
+    if decision.status.phase is Phase.TERMINATING:
+        assert canary_readiness(canary, seen).ready, "users were sent to pods that are not there"
+        return
     assert isinstance(seen.stimulus, Tick)
     assert canary.status.last_tick is None or seen.stimulus.slot > canary.status.last_tick
     assert any(notice.reason is Reason.STEP_TAKEN for notice in decision.notices)

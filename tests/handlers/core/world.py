@@ -12,7 +12,8 @@ from handlers.core.observation import Answers, Observation
 from handlers.core.plan import Plan, plan
 from handlers.core.step import step
 from handlers.core.verdict import everything_passed, judge
-from schemas.canary import Canary, HookType, Webhook
+from schemas.base import format_time
+from schemas.canary import FINALIZER, Canary, HookType, Webhook
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.measurement import HookAnswer, Measurement
 from schemas.status import CanaryStatus, Condition, Notice, Phase
@@ -83,6 +84,12 @@ class World(Cluster):
         self.item["spec"] = {**self.item["spec"], **spec}
         self.item["metadata"]["generation"] += 1
         return self.change(ChangeReason.SPEC)
+
+    def delete(self, *, finalizers: tuple[str, ...] = (FINALIZER,)) -> Decision:
+        """Somebody deletes it; it stays for as long as a finalizer holds it."""
+        deletion = {"deletionTimestamp": format_time(self.now), "finalizers": list(finalizers)}
+        self.item["metadata"] |= deletion | {"generation": self.item["metadata"]["generation"] + 1}
+        return self.change(ChangeReason.DELETED)
 
     def edit_analysis(self, **analysis: Any) -> Decision:
         return self.edit(analysis={**self.item["spec"]["analysis"], **analysis})
