@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM, Resource
+from schemas.resources import CANARY, DEPLOYMENT, SERVICE, UPSTREAM, Resource
 from schemas.status import Phase
 from schemas.workload import Workload
-from tests import peer
+from tests import moving, peer
 from tests.handlers.house import NAMESPACE, House, canary_object
 from tests.peer import Left
 
@@ -23,20 +23,8 @@ UPSTREAMS = ("default-podinfo-primaryupstream-9898", "default-podinfo-canaryupst
 async def move_in(house: House, phase: str, analysis: dict[str, Any] | None = None, **more: Any) -> Left:
     """The cluster as the peer left it, every pod ready."""
     await house.definitions()
-    body = canary_object(analysis=analysis or {})
-    made = await house.admin.create(CANARY, body)
-    house.uid = made["metadata"]["uid"]
-    found = Left(phase, body["spec"], namespace=NAMESPACE, uid=house.uid, **more)
-    for resource, items in (
-        (CONFIG_MAP, found.configs),
-        (DEPLOYMENT, [found.target, found.primary]),
-        (SERVICE, found.services),
-        (UPSTREAM, found.upstreams),
-        (ROUTE_TABLE, [found.route]),
-    ):
-        for item in items:
-            await house.admin.create(resource, item)
-    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"status": found.status}, subresource="status")
+    found = await moving.move_in(house.admin, NAMESPACE, phase, canary_object(analysis=analysis or {})["spec"], **more)
+    house.uid = found.uid
     for name in ("podinfo", "podinfo-primary"):
         await house.ready(name)
     return found
