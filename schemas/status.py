@@ -33,6 +33,10 @@ JUDGED = frozenset({Phase.WAITING, Phase.PROGRESSING, Phase.WAITING_PROMOTION, P
 """Phases in which a tick decides something, so that its slot counts as used."""
 
 
+HAND_BACK = 180.0
+"""Seconds for which a scaler has to see the users who returned before its own minimum holds again: metrics lag."""
+
+
 class Reason(StrEnum):
     """Why something was decided: shared by Events, conditions, results and logs."""
 
@@ -170,6 +174,15 @@ class Returning(Wire):
     message: str = ""
 
 
+class HandOver(Wire):
+    """While traffic returns to the primary: since when, the pods that it had then, and those that its users need."""
+
+    since: Moment | None = None
+    had: int = 0
+    needs: int = 0
+    given_up: bool = False
+
+
 class CanaryStatus(Wire):
     """The four ``…Step`` fences say at which step the desired value of an object last changed.
 
@@ -219,6 +232,9 @@ class CanaryStatus(Wire):
     gateway_silent: bool = False
     in_a_row: dict[str, int] = {}
     returning: Returning | None = None
+    primary_floor: int = 0
+    """The fewest replicas that the primary's scaler may make in a rollout and for a while after; 0: its own minimum."""
+    hand_over: HandOver | None = None
     paused: Paused | None = None
     observed_generation: int = 0
     tracked_config_versions: dict[str, str] = {}

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from schemas.canary import Canary
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import Phase
+from schemas.status import HAND_BACK, Phase
 from watcher.compare import Baseline, Meta
 from watcher.index import Index, Key
 from watcher.schedule import Schedule
@@ -134,7 +134,8 @@ class Fleet:
             self.ticks.rest(canary.uid)
         if canary.at_rest:
             now = self._now()
-            self.resyncs.put(canary.uid, round(self._settings.resync * 1000), now=now, done=now)
+            every = min(self._settings.resync, HAND_BACK) if canary.floor else self._settings.resync
+            self.resyncs.put(canary.uid, round(every * 1000), now=now, done=now)
         else:
             self.resyncs.rest(canary.uid)
         self.scheduled.set()

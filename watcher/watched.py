@@ -17,6 +17,7 @@ class Watched:
     """One Canary. ``interval`` and ``last_tick`` in milliseconds, ``deadline`` in seconds, thresholds in percent.
 
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
+    ``floor``: replicas below which its primary's scaler may not go, to be given back a while after a rollout.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
     ``finalising``: it is being deleted and waits for us to let it go.
     """
@@ -42,6 +43,7 @@ class Watched:
     deadline: float
     primary_threshold: int
     canary_threshold: int
+    floor: int
     target: Key
     objects: Mapping[Key, Role]
 
@@ -74,6 +76,7 @@ class Watched:
             deadline=spec.progress_deadline_seconds,
             primary_threshold=spec.analysis.primary_ready_threshold,
             canary_threshold=spec.analysis.canary_ready_threshold,
+            floor=status.primary_floor,
             target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
             objects=objects,
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
+from handlers.core import handover
 from handlers.core.beginnings import from_zero, initialise
 from handlers.core.desired import weight_of
 from handlers.core.draft import Draft
@@ -101,7 +102,7 @@ def _idle(draft: Draft, weight: int) -> tuple[Draft, str]:
 def _analysing(draft: Draft, weight: int | None) -> tuple[Draft, str]:
     """The target as it is now counts as the analysed revision: nobody kept another."""
     seen, status = draft.seen, draft.status
-    known = take_stock(_inherit(draft, weight or 0)).set(canary_revision=seen.target_revision)
+    known = handover.begin(take_stock(_inherit(draft, weight or 0))).set(canary_revision=seen.target_revision)
     if known.status.promoted_revision == seen.target_revision:
         return _promoting(
             draft, weight or 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.core import handover
 from handlers.core.draft import Draft
 from schemas.status import Phase
 
@@ -9,7 +10,7 @@ from schemas.status import Phase
 def initialise(draft: Draft) -> Draft:
     """The target as it is now is the first revision; a primary that runs the same already keeps its pods."""
     seen = draft.seen
-    begun = draft.enter(Phase.INITIALIZING).run_on_primary(seen.target_revision)
+    begun = handover.begin(draft.enter(Phase.INITIALIZING)).run_on_primary(seen.target_revision)
     return begun.set(
         canary_revision=seen.target_revision,
         revision_since=seen.now,
@@ -42,6 +43,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         strategy=spec.analysis.strategy.value,
         skip_to="promotion" if skip else "",
         returning=None,
+        hand_over=None,
         approved=None,
     )
-    return begun.weigh(0).go_on("target" if skip or spec.skip_analysis else "")
+    return handover.begin(begun).weigh(0).go_on("target" if skip or spec.skip_analysis else "")

@@ -117,8 +117,8 @@ class Draft:
         return self.set(target_step=self.step, settled=False)
 
     def run_on_primary(self, revision: str) -> Draft:
-        clock = {"primary_not_ready_since": self.seen.now}
-        return self.set(primary_revision=revision, primary_step=self.step, settled=False, **clock)
+        fresh = {"primary_not_ready_since": self.seen.now, "hand_over": None, "settled": False}
+        return self.set(primary_revision=revision, primary_step=self.step, **fresh)
 
     def hold(
         self,

@@ -5,6 +5,7 @@ The commit names the end; the projection follows in its own time: routes to 100/
 
 from __future__ import annotations
 
+from handlers.core import handover
 from handlers.core.draft import Draft
 from schemas.status import IDLE, Phase, Reason, Returning, Severity
 
@@ -13,7 +14,7 @@ def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
     before = draft.status.canary_weight
     clocks = {"no_data_since": None, "not_ready_since": None, "primary_not_ready_since": None}
-    ended = draft.weigh(0).enter(phase, skip_to="", approved=None, **clocks)
+    ended = handover.raise_floor(draft).weigh(0).enter(phase, skip_to="", approved=None, **clocks)
     return ended.rescale_target().go_on("gateway" if before else "")
 
 

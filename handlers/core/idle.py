@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from handlers.core import endings
+from handlers.core import endings, handover
 from handlers.core.adoption import take_stock
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from handlers.core.texts import paused_by
 from schemas.canary import HookType, Webhook
+from schemas.gloo import fence_of
 from schemas.status import Approved, Phase, Reason, Returning
-from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
+from schemas.workload import PRIMARY_STEP, SCALER_STEP, TARGET_STEP, Workload
 
 
 def idle(draft: Draft) -> Draft:
@@ -41,6 +42,8 @@ def idle(draft: Draft) -> Draft:
 
 def _at_rest(draft: Draft) -> Draft:
     """Nothing new: whatever a pause or a suspension held is held no more. What is copied from must still be there."""
+    if draft.status.settled and (given_back := handover.hand_back(draft)):
+        return given_back
     if draft.status.settled and draft.seen.lost:
         text = "; ".join(f"{lost} is gone, what was copied from it stays; create it again" for lost in draft.seen.lost)
         return draft.hold(Reason.SOURCE_MISSING, text, waiting_for="source", alert=text, severity="warn")
@@ -91,6 +94,7 @@ def _intact(draft: Draft) -> bool:
         and primary is not None
         # a primary that is not known to be any good is nobody's rendering
         and (not draft.status.primary_step or _is_rendered(draft, primary))
+        and (seen.primary_scaler is None or fence_of(seen.primary_scaler, SCALER_STEP) == draft.status.scaler_step)
     )
 
 

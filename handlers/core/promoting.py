@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings
+from handlers.core import endings, handover
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness
@@ -20,7 +20,7 @@ def promoting(draft: Draft) -> Draft:
         text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
         return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
     found = primary_readiness(draft.canary, draft.seen)
-    if found.ready:
+    if found.ready or handover.goes_on(draft):
         return _shift(draft.set(primary_not_ready_since=None))
     draft = draft.set(primary_not_ready_since=draft.status.primary_not_ready_since or draft.seen.now)
     text = primary_not_ready(draft.canary, found)
@@ -54,13 +54,12 @@ def _analyse_again(draft: Draft) -> Draft:
 def _shift(draft: Draft) -> Draft:
     """Traffic to the primary: all at once, or by ``stepWeightPromotion`` a slot while the canary can carry the rest."""
     status, size = draft.status, draft.canary.spec.analysis.step_weight_promotion
-    at_once = (
-        size <= 0
-        or status.canary_weight == 0
-        or draft.seen.target_revision != status.canary_revision
-        or not canary_readiness(draft.canary, draft.seen).ready
-    )
-    if at_once:
+    carried = draft.seen.target_revision == status.canary_revision and canary_readiness(draft.canary, draft.seen).ready
+    draft = handover.measure(draft)
+    if carried and (growing := handover.grow(draft)):
+        return growing
+    draft = handover.make_do(draft)
+    if not carried or size <= 0 or status.canary_weight == 0:
         text = "Routing all traffic to primary"
         return _finalise(draft.weigh(0)).tell(Reason.ROUTED_TO_PRIMARY, text)
     behind = gateway(draft.canary, draft.seen)
@@ -77,7 +76,9 @@ def _shift(draft: Draft) -> Draft:
 
 
 def _finalise(draft: Draft) -> Draft:
-    return draft.enter(Phase.FINALISING, not_ready_since=None, primary_not_ready_since=None).go_on("gateway")
+    return draft.enter(Phase.FINALISING, not_ready_since=None, primary_not_ready_since=None, hand_over=None).go_on(
+        "gateway"
+    )
 
 
 def _going_back(draft: Draft) -> Draft:

@@ -18,18 +18,20 @@ from schemas.workload import PAUSED_REPLICAS, SCALER_STEP, TARGET_STEP
 
 
 class _Shape(NamedTuple):
-    """What a kind of scaler calls its bounds, and which other fields of its spec are copied."""
+    """What a kind of scaler calls its bounds, what it does without them, and which other fields are copied."""
 
     least: str
     most: str
+    defaults: tuple[int, int]
     copied: tuple[str, ...]
 
 
 _SHAPES = {
-    HORIZONTAL_POD_AUTOSCALER.kind: _Shape("minReplicas", "maxReplicas", ("metrics", "behavior")),
+    HORIZONTAL_POD_AUTOSCALER.kind: _Shape("minReplicas", "maxReplicas", (1, 1), ("metrics", "behavior")),
     SCALED_OBJECT.kind: _Shape(
         "minReplicaCount",
         "maxReplicaCount",
+        (0, 100),
         (
             "pollingInterval",
             "cooldownPeriod",
@@ -64,6 +66,7 @@ def clone(canary: Canary, status: CanaryStatus, source: Mapping[str, Any]) -> Ob
     spec |= _bounds(ref, shape)
     if ref.kind == SCALED_OBJECT.kind:
         spec |= _of_the_primary(canary, ref, spec)
+    _raise(spec, shape, status.primary_floor)
     spec["scaleTargetRef"] = {**theirs["scaleTargetRef"], "name": canary.primary}
     metadata = marks.marked({field: _followed(source["metadata"].get(field)) for field in ("labels", "annotations")})
     metadata["annotations"] = {**metadata["annotations"], SCALER_STEP: str(status.scaler_step)}
@@ -90,6 +93,12 @@ def least(source: Mapping[str, Any] | None, kind: str) -> int:
     return max(1, int(found or 1))
 
 
+def most(existing: Mapping[str, Any], kind: str) -> int:
+    """The replicas that a scaler makes at most."""
+    shape = _SHAPES[kind]
+    return int((existing.get("spec") or {}).get(shape.most, shape.defaults[1]))
+
+
 def pause_patch(status: CanaryStatus, source: Mapping[str, Any], *, running: bool) -> Object | None:
     """Pause or wake the target's ScaledObject together with the target, behind the same fence; None: it is done."""
     fence = fence_of(source, TARGET_STEP)
@@ -107,6 +116,14 @@ def _bounds(ref: AutoscalerRef, shape: _Shape) -> Object:
     override = ref.primary_scaler_replicas
     wanted = {shape.least: override.min_replicas, shape.most: override.max_replicas} if override else {}
     return {key: value for key, value in wanted.items() if value is not None}
+
+
+def _raise(spec: Object, shape: _Shape, floor: int) -> None:
+    """For the time of a rollout; who never goes below the floor is never idle."""
+    least, most = spec.get(shape.least, shape.defaults[0]), spec.get(shape.most, shape.defaults[1])
+    if min(floor, most) > least:
+        spec[shape.least] = min(floor, most)
+        spec.pop("idleReplicaCount", None)
 
 
 def _of_the_primary(canary: Canary, ref: AutoscalerRef, spec: Object) -> Object:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from handlers.observe import Observer
+from handlers.scalers import Scalers
 from schemas.events import ChangeReason
 from schemas.resources import (
     CUSTOM_RESOURCE_DEFINITION,
@@ -14,10 +17,10 @@ from schemas.resources import (
     SCALED_OBJECT,
     Resource,
 )
-from schemas.status import Phase
+from schemas.status import HAND_BACK, Phase
 from schemas.workload import PAUSED_REPLICAS
 from tests import keda
-from tests.handlers.house import NAMESPACE, House
+from tests.handlers.house import NAMESPACE, REF, Crash, House
 
 KINDS = pytest.mark.parametrize("kind", [HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT], ids=["HPA", "KEDA"])
 
@@ -137,6 +140,80 @@ async def test_a_new_revision_begins_with_as_many_pods_as_the_primary_has_now(ho
     await house.ready("podinfo-primary")
     await house.push("podinfo:2")
     assert await house.replicas() == 4
+
+
+@KINDS
+async def test_during_a_rollout_the_primarys_scaler_has_a_floor_and_a_while_after_its_own_minimum(
+    house: House, kind: Resource
+) -> None:
+    await scaled(house, kind)
+    least = "minReplicas" if kind is HORIZONTAL_POD_AUTOSCALER else "minReplicaCount"
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 3}})
+    await house.ready("podinfo-primary")
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    assert (await house.object(kind, "podinfo-primary"))["spec"][least] == 3
+    if kind is HORIZONTAL_POD_AUTOSCALER:  # the controllers of the embedded API know it
+        await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 1}})
+        await house.ready("podinfo-primary")
+        assert await house.replicas("podinfo-primary") == 3
+    house.now += timedelta(seconds=HAND_BACK)
+    await house.change(ChangeReason.RESYNC)
+    assert (await house.object(kind, "podinfo-primary"))["spec"][least] == 1
+    assert not (await house.status()).settled
+    await house.tick()
+    assert (await house.status()).settled
+
+
+async def test_a_worker_that_dies_after_its_commit_leaves_the_floor_to_the_next_wake(house: House) -> None:
+    await scaled(house, HORIZONTAL_POD_AUTOSCALER)
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 3}})
+    await house.ready("podinfo-primary")
+
+    async def die(method: str, path: str) -> None:
+        if method == "PATCH" and not path.endswith("status"):
+            raise Crash
+
+    house.kube.before = die
+    with pytest.raises(Crash):
+        await house.push("podinfo:2")
+    house.kube.before = None
+    assert (await house.status()).primary_floor == 3
+    await house.tick()
+    assert (await house.object(HORIZONTAL_POD_AUTOSCALER, "podinfo-primary"))["spec"]["minReplicas"] == 3
+
+
+@KINDS
+async def test_a_worker_with_an_old_status_takes_no_floor_away(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    observer = Observer(house.admin, house.settings)
+    old = await observer.look(REF, house.slot())
+    await house.push("podinfo:2")
+    fresh = await observer.look(REF, house.slot())
+    assert old is not None
+    assert fresh is not None
+    before = await house.object(kind, "podinfo-primary"), await house.object(kind, "podinfo")
+    # it knows no later step, and reads the objects as they are now
+    known = fresh.canary.status.model_copy(
+        update={"primary_floor": 0, "scaler_step": 0, "target_step": old.canary.status.target_step}
+    )
+    stale = fresh.canary.model_copy(update={"status": known})
+    await Scalers(house.admin).apply(stale, fresh.seen)
+    assert (await house.object(kind, "podinfo-primary"), await house.object(kind, "podinfo")) == before
+
+
+@KINDS
+async def test_a_scaler_costs_two_reads_a_tick_and_no_more(house: House, kind: Resource) -> None:
+    await scaled(house, kind)
+    await house.push("podinfo:2")
+    await house.tick()
+    house.kube.reset()
+    await house.tick()
+    assert await house.weight() == 50
+    assert [call for call in house.kube.made if kind.plural in call] == [
+        f"GET {kind.path(NAMESPACE, name)}" for name in ("podinfo", "podinfo-primary")
+    ]
+    assert house.kube.total <= 10
 
 
 async def test_a_cluster_without_keda_says_that_a_scaled_object_cannot_be_there(house: House) -> None:

@@ -7,18 +7,25 @@ from typing import Any
 import pytest
 
 from schemas.resources import (
+    CANARY,
     CUSTOM_RESOURCE_DEFINITION,
     HORIZONTAL_POD_AUTOSCALER,
     SCALED_OBJECT,
     UPSTREAM,
     Resource,
 )
+from schemas.settings import Settings
+from schemas.status import HAND_BACK
 from schemas.workload import PAUSED_REPLICAS, TARGET_STEP
 from tests import keda
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
 from tests.watcher.ear import Ear
+from tests.watcher.test_compare import SPEC
 from watcher.compare import Meta, fingerprint
+from watcher.fleet import Fleet
+from watcher.index import Key
+from watcher.stream import Moved
 
 SCALED = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}, "maxReplicas": 5}
 
@@ -50,6 +57,12 @@ async def _source(cluster: Cluster, resource: Resource) -> None:
     if resource is UPSTREAM:
         spec = {"kube": {"serviceName": "theirs", "serviceNamespace": NAMESPACE, "servicePort": 80}}
     await cluster.create(resource, "theirs", spec)
+
+
+def resting(**status: Any) -> dict[str, Any]:
+    metadata = {"name": "podinfo", "namespace": NAMESPACE, "uid": "0b1b", "generation": 3, "resourceVersion": "77"}
+    known = {"phase": "Succeeded", "settled": True, "step": 7, "observedGeneration": 3}
+    return {"metadata": metadata, "spec": SPEC, "status": known | status}
 
 
 EDITS: dict[str, Any] = {
@@ -132,3 +145,13 @@ def test_the_pause_of_a_scaler_is_no_part_of_what_is_copied() -> None:
     labelled = {**item, "metadata": {**item["metadata"], "labels": {"team": "a"}}}
     assert fingerprint(paused, SCALED_OBJECT.kind) == fingerprint(item, SCALED_OBJECT.kind)
     assert fingerprint(labelled, SCALED_OBJECT.kind) != fingerprint(item, SCALED_OBJECT.kind)
+
+
+def test_a_canary_whose_primary_has_a_floor_is_looked_at_soon_after_its_rollout() -> None:
+    """To give it back: at rest nothing else would wake it before the next resync."""
+    for floor, looked_at in ((0, False), (3, True)):
+        fleet = Fleet(Settings(resync=3600), lambda: 0)
+        item = resting(primaryFloor=floor)
+        key = Key(CANARY.kind, NAMESPACE, "podinfo")
+        fleet.moved(Moved(key, None, Meta.of(item), item))
+        assert bool(fleet.resyncs.due(round(HAND_BACK * 1000))) is looked_at

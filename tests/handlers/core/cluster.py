@@ -6,7 +6,7 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.core import desired, primary, validate
+from handlers.core import desired, primary, scaler, validate
 from handlers.core.belongings import leads_here
 from handlers.core.gate import gateway, primary_readiness
 from handlers.core.inherited import found_revisions, is_inherited
@@ -32,6 +32,11 @@ class Cluster:
         self.target: dict[str, Any] | None = podinfo()
         self.primary: dict[str, Any] | None = None
         self.route: dict[str, Any] | None = None
+        self.scaler: dict[str, Any] | None = None
+        """The target's autoscaler; the primary's follows it, and keeps to its minimum at once."""
+        self.primary_scaler: dict[str, Any] | None = None
+        self.room: dict[str, int] = {}
+        """How many pods of a workload find a place to run; unless said, all."""
         self.older_twin = ""
         self.gone = podinfo()
         """The target while somebody has deleted it."""
@@ -81,6 +86,8 @@ class Cluster:
             primary=self._with_status(self.primary, "primary"),
             primary_current=own is not None and own.runs(status.primary_revision),
             snapshot_missing=lost and not (own is not None and own.runs(status.primary_revision)),
+            scaler=copy.deepcopy(self.scaler),
+            primary_scaler=copy.deepcopy(self.primary_scaler),
             older_twin=self.older_twin,
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
@@ -89,7 +96,7 @@ class Cluster:
         if item is None:
             return None
         wanted = item["spec"]["replicas"]
-        good = 0 if role in self.not_ready else wanted
+        good = 0 if role in self.not_ready else min(wanted, self.room.get(role, wanted))
         reason = "ProgressDeadlineExceeded" if role in self.stuck else "NewReplicaSetAvailable"
         status = {
             "observedGeneration": item["metadata"]["generation"],
@@ -121,6 +128,7 @@ class Cluster:
             return
         self._project_route(canary, seen)
         self._project_primary(canary)
+        self._project_scaler(canary)
         self._project_target(canary, seen)
 
     def _project_deletion(self, canary: Canary, seen: Observation) -> None:
@@ -186,6 +194,18 @@ class Cluster:
         else:
             self.primary = primary.primary_again(source, status, own)
         self.promoted.append(self.primary_image)
+
+    def _project_scaler(self, canary: Canary) -> None:
+        ref = canary.spec.autoscaler_ref
+        if ref is None or self.scaler is None or self.primary is None:
+            return
+        self.primary_scaler = {**scaler.clone(canary, canary.status, self.scaler)}
+        self.primary["spec"]["replicas"] = max(self.primary["spec"]["replicas"], self.primary_least)
+
+    @property
+    def primary_least(self) -> int:
+        assert self.primary_scaler is not None
+        return int(self.primary_scaler["spec"]["minReplicas"])
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:
         status = canary.status
