@@ -26,10 +26,10 @@ demo: .venv/ready ## the whole tutorial, live (ACT=promotion|restart|errors|late
 	@$(RUN) -m deploy.sandbox demo $(if $(ACT),--act $(ACT))
 
 sandbox: .venv/ready ## the same parts, idle, until Ctrl-C
-	@$(RUN) -m deploy.sandbox up
+	@SANDBOX_PLAIN=1 $(RUN) -m deploy.sandbox up
 
 memory: .venv/ready ## what each process of the sandbox takes; fails above 400 MB (sum of RSS)
-	@$(RUN) -m deploy.sandbox memory
+	@SANDBOX_PLAIN=1 $(RUN) -m deploy.sandbox memory
 
 test: .venv/ready ## the default suite
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup -m "not cluster and not slow"

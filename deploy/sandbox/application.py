@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import orjson
-from nats.aio.client import Client
 
 from deploy.sandbox import installation
 from deploy.sandbox.follow import Follower
@@ -11,6 +12,9 @@ from handlers.adapters.kube import Kube
 from schemas.canary import Ref
 from schemas.resources import DEPLOYMENT
 from schemas.status import Phase
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
 
 PODINFO = Ref("test", "podinfo")
 CONTAINER = "podinfod"

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.sandbox import PLAIN
 from deploy.sandbox.binaries import BYTECODE, CHECKOUT, search_path
 from deploy.sandbox.children import die_with_parent
 from deploy.sandbox.load.client import Client
@@ -20,6 +21,7 @@ _PATIENCE = 30.0
 _GRACE = 4.0
 """Seconds between SIGTERM and SIGKILL; pods drain for three."""
 _LAST_LINES = 15
+_OF_ITS_OWN = {*PLAIN, "PYTHONDONTWRITEBYTECODE"}
 
 
 class PartError(Exception):
@@ -165,4 +167,4 @@ def surroundings() -> dict[str, str]:
 
 
 def _foreign(name: str) -> bool:
-    return name.lower().endswith("_proxy") or name.startswith("CANARYBUS_") or name == "PYTHONDONTWRITEBYTECODE"
+    return name in _OF_ITS_OWN or name.lower().endswith("_proxy") or name.startswith("CANARYBUS_")

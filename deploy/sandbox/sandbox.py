@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from deploy.sandbox import metrics
+from deploy.sandbox import PLAIN, metrics
 from deploy.sandbox.binaries import find
 from deploy.sandbox.network import free_port
 from deploy.sandbox.parts import Command, Part, PartError, Ready, answers, is_done, prints
@@ -170,7 +170,8 @@ class Sandbox:
         ready: Ready,
         environment: Mapping[str, str] | None = None,
     ) -> Part:
-        surroundings = {"KUBECONFIG": str(self.kubeconfig), **(environment or {})} if name != "kubernetes" else {}
+        plain = PLAIN if self.embedded else {}
+        surroundings = {"KUBECONFIG": str(self.kubeconfig), **plain, **(environment or {})}
         return Part(name, what, command, ready, self.state / f"{name}.log", surroundings)
 
     def _nats(self) -> Part:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.sandbox import PLAIN
 from deploy.sandbox.binaries import CHECKOUT
-from deploy.sandbox.memory import descendants
+from deploy.sandbox.memory import Taken, descendants, table, taken_by
 from deploy.sandbox.parts import surroundings
+from deploy.sandbox.up import MEMORY
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sandbox")]
 PATIENCE = 60.0
@@ -37,12 +39,29 @@ async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monk
             await asyncio.sleep(0.05)
 
 
+async def test_with_the_tutorials_application_it_takes_400_mb_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CANARYBUS_TEST_CLUSTER", raising=False)
+    sandbox, _ = await up()
+
+    async with asyncio.timeout(PATIENCE):
+        while replicas(found := taken_by(sandbox.pid)) != 2:  # the canary's leave when they have drained
+            await asyncio.sleep(0.05)
+    sandbox.terminate()
+    await asyncio.wait_for(sandbox.wait(), PATIENCE)
+
+    assert sum(taken.resident for taken in found) <= MEMORY, "\n".join(table(found))
+
+
+def replicas(found: list[Taken]) -> int:
+    return sum(taken.name == "deploy.sandbox.podinfo" for taken in found)
+
+
 async def up() -> tuple[asyncio.subprocess.Process, str]:
     """`make sandbox`, and what it has said when everything was there."""
     sandbox = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.sandbox", "up"),
         cwd=CHECKOUT,
-        env=surroundings(),
+        env=surroundings() | PLAIN,
         stdout=asyncio.subprocess.PIPE,
     )
     assert sandbox.stdout is not None

@@ -12,9 +12,10 @@ import orjson
 import pytest
 
 from deploy.sandbox.binaries import find
+from deploy.sandbox.messages import Request, Response
 from deploy.sandbox.metrics import arguments, prometheus_config, target_groups, write_config, write_targets
 from deploy.sandbox.network import free_port
-from deploy.sandbox.webserver import Request, Response, WebServer
+from deploy.sandbox.webserver import WebServer
 from handlers.adapters.kube import Object
 
 

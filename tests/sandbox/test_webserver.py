@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.sandbox.webserver import Request, Response, WebServer
+from deploy.sandbox.messages import Request, Response
+from deploy.sandbox.webserver import WebServer
 
 
 class House:

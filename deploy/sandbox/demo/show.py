@@ -23,7 +23,7 @@ from deploy.sandbox.memory import Taken, table, taken_by
 from deploy.sandbox.sandbox import HOST, Sandbox
 from schemas.status import CanaryStatus, Phase
 
-RATE = 400.0
+RATE = 1500.0
 """Users' requests per second."""
 
 

@@ -16,6 +16,7 @@ import os
 import sys
 from pathlib import Path
 
+from deploy.sandbox import PLAIN
 from deploy.sandbox.binaries import BYTECODE, CHECKOUT, search_path
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.agent import Kubelet
@@ -50,6 +51,7 @@ def variables_of_the_node() -> dict[str, str]:
         "PYTHONPATH": str(CHECKOUT),
         "PYTHONUNBUFFERED": "1",
         "PYTHONPYCACHEPREFIX": str(BYTECODE),
+        **PLAIN,
         "LANG": os.environ.get("LANG", "C.UTF-8"),
     }
 

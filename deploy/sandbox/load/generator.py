@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping
+from functools import partial
 from typing import NamedTuple, Self
 
-from deploy.sandbox.load.client import Client
+from deploy.sandbox.load.client import Answer, Client
 from deploy.sandbox.load.counts import Counts
 
-_LARGEST_BACKLOG = 1.0
+_SHORTEST_REST = 0.002
+"""Seconds between two looks at the clock; what has become due since is sent together."""
+_LARGEST_BACKLOG = 0.1
 """Seconds that the clock may be ahead (a suspended machine); older slots are left out instead of sent in one burst."""
 
 
@@ -44,9 +47,9 @@ class Load:
         self._rate = rate
         self._chance = random.Random(seed)
         self._provoke: tuple[str, float] = ("", 0.0)
-        self._under_way: set[asyncio.Task[None]] = set()
         self._sender: asyncio.Task[None] | None = None
-        self._arrived = asyncio.Condition()
+        self._arrived: asyncio.Future[None] | None = None
+        self._over = False
         self.total = Counts()
         self.since_mark = Counts()
         self.last_second = Counts()
@@ -57,12 +60,10 @@ class Load:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self._over = True  # how those under way end counts no more
         if self._sender:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
-        for task in self._under_way:
-            task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
         await self._client.close()
 
     def provoke(self, path: str, share: float) -> None:
@@ -81,32 +82,38 @@ class Load:
 
     async def wait_for(self, answers: int) -> Counts:
         """Until that many requests sent since the mark have ended."""
-        async with self._arrived:
-            await self._arrived.wait_for(lambda: self.since_mark.requests >= answers)
+        while self.since_mark.requests < answers:
+            if self._arrived is None:
+                self._arrived = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._arrived)  # whoever stops waiting takes nothing from the others
         return self.since_mark
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
-            due = max(due + 1 / self._rate, loop.time() - _LARGEST_BACKLOG)
-            await asyncio.sleep(max(0.0, due - loop.time()))
+            await asyncio.sleep(max(_SHORTEST_REST, due - loop.time()))
+            due = max(due, loop.time() - _LARGEST_BACKLOG)
+            while due <= loop.time():
+                self._one()
+                due += 1 / self._rate
             self._turn_second(loop.time())
-            task = asyncio.create_task(self._one())
-            self._under_way.add(task)
-            task.add_done_callback(self._under_way.discard)
 
     def _turn_second(self, now: float) -> None:
         if now - self._this_second.at >= 1:
             self.last_second = self._this_second.counts
             self._this_second = _Second(now, Counts())
 
-    async def _one(self) -> None:
+    def _one(self) -> None:
         path, share = self._provoke
         provoked = share > 0 and self._chance.random() < share
-        mark = self.since_mark
-        answer = await self._client.request(path if provoked else None)
+        self._client.send(partial(self._count, self.since_mark, provoked), path if provoked else None)
+
+    def _count(self, mark: Counts, provoked: bool, answer: Answer) -> None:
+        if self._over:
+            return
         for counts in (self.total, mark, self._this_second.counts):
             counts.add(answer, provoked=provoked)
-        async with self._arrived:
-            self._arrived.notify_all()
+        if self._arrived is not None:
+            self._arrived.set_result(None)
+            self._arrived = None

@@ -6,24 +6,21 @@ with the flags that the tutorial uses. Nothing that was started outlives the loa
 
 from __future__ import annotations
 
+import argparse
+import asyncio
+import os
+import re
+import shlex
+import shutil
+import signal
 import sys
+import tempfile
+from pathlib import Path
 
-sys.modules["ssl"] = None  # type: ignore[assignment]  # asyncio does without it, and that saves 5 MB
-
-import argparse  # noqa: E402 - after the line above
-import asyncio  # noqa: E402
-import os  # noqa: E402
-import re  # noqa: E402
-import shlex  # noqa: E402
-import shutil  # noqa: E402
-import signal  # noqa: E402
-import tempfile  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from deploy.sandbox.durations import seconds  # noqa: E402
-from deploy.sandbox.loadtester.app import LoadTester  # noqa: E402
-from deploy.sandbox.loadtester.tasks import Tasks  # noqa: E402
-from deploy.sandbox.webserver import WebServer  # noqa: E402
+from deploy.sandbox.durations import seconds
+from deploy.sandbox.loadtester.app import LoadTester
+from deploy.sandbox.loadtester.tasks import Tasks
+from deploy.sandbox.webserver import WebServer
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from deploy.sandbox.loadtester.gates import Gates
 from deploy.sandbox.loadtester.tasks import Tasks
-from deploy.sandbox.webserver import Request, Response
+from deploy.sandbox.messages import Request, Response
 
 _BLOCKING = {"bash": "", "helm": "helm ", "helmv3": "helm ", "kubectl": "kubectl "}
 """What is put in front of the command, for each type whose caller waits for the outcome."""

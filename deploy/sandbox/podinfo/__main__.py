@@ -9,18 +9,15 @@ accepts no more, finishes its requests and exits with 0.
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from collections.abc import Sequence
 
-sys.modules["ssl"] = None  # type: ignore[assignment]  # asyncio does without it, and each replica saves 5 MB
-
-import asyncio  # noqa: E402 - after the line above
-import os  # noqa: E402
-import signal  # noqa: E402
-from collections.abc import Sequence  # noqa: E402
-
-from deploy.sandbox.podinfo.app import Podinfo, from_environment  # noqa: E402
-from deploy.sandbox.podinfo.faults import Faults  # noqa: E402
-from deploy.sandbox.webserver import WebServer  # noqa: E402
+from deploy.sandbox.podinfo.app import Podinfo, from_environment
+from deploy.sandbox.podinfo.faults import Faults
+from deploy.sandbox.podinfo.loop import Loop
+from deploy.sandbox.podinfo.server import Server
 
 
 def flag(arguments: Sequence[str], name: str, default: int) -> int:
@@ -32,36 +29,48 @@ def flag(arguments: Sequence[str], name: str, default: int) -> int:
     return default
 
 
-async def serve(pod: Podinfo, host: str, ports: Sequence[int], drain: float) -> int:
-    """Serves until SIGTERM; returns the exit code."""
-    loop, leave = asyncio.get_running_loop(), asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave.set)
-    crash = pod.faults.crash_after
-    await _first(leave, pod.faults.start_delay)
-    if leave.is_set():
-        return 0
-    server = WebServer()
-    for port in ports:
-        listening = await server.listen(pod.answer, host, port)
-        print(f"podinfo {pod.version} listens on {host}:{listening}", flush=True)
-    await _first(leave, crash)
-    if not leave.is_set():
-        print("crash on demand", flush=True)
-        return 1
-    pod.ready = False
-    server.drain()
-    await asyncio.sleep(drain)
-    await server.close(grace=10)
-    return 0
+class Replica:
+    """From its start to its exit code."""
 
+    def __init__(self, pod: Podinfo, host: str, ports: Sequence[int], drain: float) -> None:
+        self._pod = pod
+        self._host = host
+        self._ports = ports
+        self._drain = drain
+        self._loop = Loop()
+        self._server = Server(self._loop, pod.plan)
+        self._leaving = False
+        self._code = 0
 
-async def _first(event: asyncio.Event, seconds: float | None) -> None:
-    """Until ``event``, but no longer than ``seconds`` (None: for ever)."""
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return
+    def run(self) -> int:
+        """Serves until SIGTERM; returns the exit code."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.on_signal(number, self._leave)
+        self._loop.after(self._pod.faults.start_delay, self._start)
+        self._loop.run()
+        return self._code
+
+    def _start(self) -> None:
+        for port in self._ports:
+            listening = self._server.listen(self._host, port)
+            print(f"podinfo {self._pod.version} listens on {self._host}:{listening}", flush=True)
+        if self._pod.faults.crash_after is not None:
+            self._loop.after(self._pod.faults.crash_after, self._crash)
+
+    def _crash(self) -> None:
+        if not self._leaving:
+            print("crash on demand", flush=True)
+            self._code = 1
+            self._loop.stop()
+
+    def _leave(self) -> None:
+        self._leaving = True
+        self._pod.ready = False
+        self._server.drain()
+        if self._server.listening:
+            self._loop.after(self._drain, lambda: self._server.close(self._loop.stop, grace=10))
+        else:
+            self._loop.stop()
 
 
 def main() -> int:
@@ -71,7 +80,7 @@ def main() -> int:
     if metrics := flag(arguments, "port-metrics", 0):
         ports.append(metrics)
     drain = float(os.environ.get("DRAIN_SECONDS", "3"))
-    return asyncio.run(serve(pod, os.environ.get("POD_IP", "127.0.0.1"), ports, drain))
+    return Replica(pod, os.environ.get("POD_IP", "127.0.0.1"), ports, drain).run()
 
 
 sys.exit(main())

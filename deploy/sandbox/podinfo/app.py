@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
+from deploy.sandbox.messages import Request, Response
 from deploy.sandbox.podinfo.faults import Faults
 from deploy.sandbox.podinfo.metrics import CONTENT_TYPE, RequestMetrics
-from deploy.sandbox.webserver import Request, Response
+from deploy.sandbox.podinfo.server import Plan
 
 VERSION_HEADER = "X-Podinfo-Version"
 _LONGEST_DELAY = 60.0
@@ -27,7 +27,8 @@ class Podinfo:
         self.faults = faults
         self.ready = not faults.never_ready
         self.metrics = RequestMetrics()
-        self._routes: dict[str, Callable[[Request], Awaitable[Response]]] = {
+        self._greeting = Response.json({"hostname": hostname, "version": version, "color": color, "message": message})
+        self._routes: dict[str, Callable[[Request], Response]] = {
             "": self._index,
             "api": self._index,
             "version": self._version,
@@ -43,60 +44,56 @@ class Podinfo:
             "metrics": lambda _: Response(200, self.metrics.text().encode(), {"Content-Type": CONTENT_TYPE}),
         }
 
-    async def answer(self, request: Request) -> Response:
+    def plan(self, request: Request) -> Plan:
+        """When and how ``request`` is answered; it is measured until then."""
         route = request.path.strip("/").split("/")[0]
         started = time.monotonic()
-        if own := self._own.get(route):
-            response = own(request)
-        else:
-            response = await self._application(route, request)
-        known = route in self._own or route in self._routes
-        self.metrics.observe(
-            request.method, (route or "root") if known else "other", response.status, time.monotonic() - started
-        )
-        return response._replace(headers={**response.headers, VERSION_HEADER: self.version})
+        delay, respond = (0.0, self._own[route]) if route in self._own else self._application(route, request)
 
-    async def _application(self, route: str, request: Request) -> Response:
-        if self.faults.latency:
-            await asyncio.sleep(self.faults.latency)
+        def answer() -> Response:
+            response = respond(request)
+            known = route in self._own or route in self._routes
+            label = (route or "root") if known else "other"
+            self.metrics.observe(request.method, label, response.status, time.monotonic() - started)
+            return response._replace(headers={**response.headers, VERSION_HEADER: self.version})
+
+        return Plan(answer, delay)
+
+    def _application(self, route: str, request: Request) -> tuple[float, Callable[[Request], Response]]:
+        delay = self.faults.latency + (_seconds(request) or 0.0 if route == "delay" else 0.0)
         if self.faults.error_rate and random.random() < self.faults.error_rate:
-            return Response.json({"code": 500, "message": "fault"}, 500)
-        handler = self._routes.get(route)
-        return await handler(request) if handler else Response.json({"code": 404, "message": "not found"}, 404)
+            return self.faults.latency, lambda _: Response.json({"code": 500, "message": "fault"}, 500)
+        return delay, self._routes.get(route, _not_found)
 
-    async def _index(self, _: Request) -> Response:
-        return Response.json(
-            {"hostname": self.hostname, "version": self.version, "color": self.color, "message": self.message}
-        )
+    def _index(self, _: Request) -> Response:
+        return self._greeting
 
-    async def _version(self, _: Request) -> Response:
+    def _version(self, _: Request) -> Response:
         return Response.json({"version": self.version})
 
-    async def _status(self, request: Request) -> Response:
+    def _status(self, request: Request) -> Response:
         text = _argument(request)
         code = int(text) if text.isdecimal() else 0
         if not 200 <= code <= 599:
             return Response.json({"code": 400, "message": f"no such status: {text}"}, 400)
         return Response.json({"status": code}, code)
 
-    async def _delay(self, request: Request) -> Response:
-        try:
-            seconds = min(max(float(_argument(request)), 0.0), _LONGEST_DELAY)
-        except ValueError:
+    def _delay(self, request: Request) -> Response:
+        seconds = _seconds(request)
+        if seconds is None:
             return Response.json({"code": 400, "message": "seconds are a number"}, 400)
-        await asyncio.sleep(seconds)
         return Response.json({"delay": seconds})
 
-    async def _token(self, request: Request) -> Response:
+    def _token(self, request: Request) -> Response:
         if request.method != "POST":
             return Response.json({"code": 405, "message": "use POST"}, 405)
         expires = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60))
         return Response.json({"token": os.urandom(24).hex(), "expires_at": expires})
 
-    async def _headers(self, request: Request) -> Response:
+    def _headers(self, request: Request) -> Response:
         return Response.json({name.title(): [value] for name, value in request.headers.items()})
 
-    async def _echo(self, request: Request) -> Response:
+    def _echo(self, request: Request) -> Response:
         return Response(202, request.body, {"Content-Type": "application/json; charset=utf-8"})
 
     def _readyz(self, request: Request) -> Response:
@@ -128,3 +125,14 @@ def from_environment(environment: Mapping[str, str], faults: Faults) -> Podinfo:
 
 def _argument(request: Request) -> str:
     return "/".join(request.path.strip("/").split("/")[1:])
+
+
+def _seconds(request: Request) -> float | None:
+    try:
+        return min(max(float(_argument(request)), 0.0), _LONGEST_DELAY)
+    except ValueError:
+        return None
+
+
+def _not_found(_: Request) -> Response:
+    return Response.json({"code": 404, "message": "not found"}, 404)

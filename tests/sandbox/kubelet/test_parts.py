@@ -24,8 +24,9 @@ from deploy.sandbox.kubelet.probes import (
     succeeds,
 )
 from deploy.sandbox.kubelet.volumes import materialise
+from deploy.sandbox.messages import Request, Response
 from deploy.sandbox.network import free_port
-from deploy.sandbox.webserver import Request, Response, WebServer
+from deploy.sandbox.webserver import WebServer
 from handlers.adapters.kube import Object
 from schemas.resources import CONFIG_MAP, SECRET, Resource
 

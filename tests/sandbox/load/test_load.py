@@ -9,8 +9,9 @@ import pytest
 
 from deploy.sandbox.load import Counts, Load
 from deploy.sandbox.load.client import Answer
+from deploy.sandbox.messages import Request, Response
 from deploy.sandbox.network import free_port
-from deploy.sandbox.webserver import Request, Response, WebServer
+from deploy.sandbox.webserver import WebServer
 from tests.sandbox.processes import program
 
 
@@ -71,7 +72,6 @@ async def test_failures_that_were_provoked_are_counted_apart(split: Split) -> No
         assert counts.provoked["5xx"] == pytest.approx(0.3 * counts.requests, abs=5 * 10)
         assert counts.failed == 0
         load.provoke("", 0)
-        await asyncio.gather(*load._under_way)
         load.mark()
         assert (await answers(load, 100)).provoked.total() == 0
 

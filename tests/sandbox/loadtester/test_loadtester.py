@@ -12,7 +12,7 @@ import pytest
 
 from deploy.sandbox.loadtester.app import LoadTester
 from deploy.sandbox.loadtester.tasks import Tasks
-from deploy.sandbox.webserver import Request, Response
+from deploy.sandbox.messages import Request, Response
 
 
 class Hook:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 
+from deploy.sandbox.messages import Request, Response
 from deploy.sandbox.podinfo.app import VERSION_HEADER, Podinfo, from_environment
 from deploy.sandbox.podinfo.faults import Faults
-from deploy.sandbox.webserver import Request, Response
 
 
 def pod(**faults: Any) -> Podinfo:
@@ -16,7 +17,9 @@ def pod(**faults: Any) -> Podinfo:
 
 
 async def ask(replica: Podinfo, path: str, method: str = "GET", body: bytes = b"") -> Response:
-    return await replica.answer(Request(method, path, {}, {"x-canary": "insider"}, body))
+    plan = replica.plan(Request(method, path, {}, {"x-canary": "insider"}, body))
+    await asyncio.sleep(plan.delay)
+    return plan.answer()
 
 
 def content(response: Response) -> Any:
