@@ -222,7 +222,9 @@ class Advance:
 
 def _result(canary: Canary, status: CanaryStatus) -> StepResult:
     last = status.last_step
+    asked = status.last_command
     assert last is not None and last.time is not None  # noqa: S101, PT018 - a commit always writes both
+    commanded = last.stimulus.startswith("command")
     return StepResult(
         namespace=canary.ref.namespace,
         name=canary.ref.name,
@@ -235,7 +237,8 @@ def _result(canary: Canary, status: CanaryStatus) -> StepResult:
         reason=last.reason,
         message=last.message,
         revision=status.canary_revision,
-        by=status.last_command.by if status.last_command and last.stimulus.startswith("command") else "",
+        by=asked.by if asked and commanded else "",
+        command_reason=asked.reason if asked and commanded else "",
         checks=last.checks,
         notices=last.notices,
         receivers=receivers(canary, last.phase, last.notices),
@@ -258,4 +261,6 @@ def _fields(result: StepResult, reason: str) -> dict[str, object]:
         "reason": reason,
         "phase": result.phase,
         "weight": result.weight,
+        **({"by": result.by} if result.by else {}),
+        **({"commandReason": result.command_reason} if result.command_reason else {}),
     }

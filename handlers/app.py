@@ -20,7 +20,9 @@ from handlers.adapters.metrics import Providers
 from handlers.adapters.settling import Settling, broker_options
 from handlers.adapters.telemetry import Metrics, Probes
 from handlers.adapters.webhooks import Webhooks
+from handlers.addressees import Addressees
 from handlers.advance import SOURCE, Advance
+from handlers.api import Api
 from handlers.ask import Asker
 from handlers.core.definitions import NAME, definition_problem
 from handlers.measure import Measurer
@@ -84,8 +86,7 @@ class App:
         await broker.start()
         self._stack.push_async_callback(settling.stop)
         if "command" in self._names:
-            service = await command.serve(broker.connection, self.advance, VERSION)
-            self._stack.push_async_callback(service.stop)
+            await self._stack.enter_async_context(Api(broker.connection, self.advance, self.addressees, VERSION))
         log.info("handlers are ready", extra={"handlers": list(self._names), "version": VERSION, "port": self.port})
 
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
@@ -95,6 +96,7 @@ class App:
         self._stack.push_async_callback(webhooks.close)
         self._stack.push_async_callback(providers.close)
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
+        self.addressees = Addressees(self.kube, self._settings)
         self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
         self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
 
@@ -153,7 +155,7 @@ class App:
             await bootstrap.on_change(advance, message)
 
         async def on_command(message: Command) -> None:
-            await command.on_command(advance, message)
+            await command.on_command(advance, self.addressees, self.bus, message)
 
         async def on_result(message: StepResult) -> None:
             await notifier.on_result(message)

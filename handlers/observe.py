@@ -14,7 +14,7 @@ from handlers.core import validate
 from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary, Ref
-from schemas.events import Stimulus
+from schemas.events import Command, Stimulus, Verb
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
 from schemas.settings import Settings
 from schemas.status import IDLE, Phase
@@ -142,13 +142,17 @@ class Observer:
             older_namesake=namesake,
             missing=missing if unproven or edited else (),
             lost=() if unproven or edited else missing,
-            snapshot_missing=await self._snapshot_missing(canary, workload, own),
+            snapshot_missing=await self._snapshot_missing(canary, stimulus, workload, own),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
 
-    async def _snapshot_missing(self, canary: Canary, target: Workload | None, primary: Workload | None) -> bool:
-        """Asked only while promoting, before the primary has got its revision."""
+    async def _snapshot_missing(
+        self, canary: Canary, stimulus: Stimulus, target: Workload | None, primary: Workload | None
+    ) -> bool:
+        """Asked only while promoting, before the primary has got its revision, and when one is asked to go back."""
         status = canary.status
+        if isinstance(stimulus, Command) and stimulus.verb is Verb.ROLLBACK and status.previous_revision:
+            return await snapshots.load(self._kube, canary, status.previous_revision, target) is None
         if status.phase is not Phase.PROMOTING or (primary is not None and primary.runs(status.primary_revision)):
             return False
         return await snapshots.load(self._kube, canary, status.primary_revision, target) is None

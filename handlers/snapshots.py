@@ -59,7 +59,13 @@ async def prune(kube: Kube, canary: Canary, keep: int) -> None:
     status = canary.status
     named = {
         name_of(canary, revision)
-        for revision in (status.canary_revision, status.primary_revision, status.promoted_revision)
+        for revision in (
+            status.canary_revision,
+            status.primary_revision,
+            status.promoted_revision,
+            # what ``rollback`` returns to, however many were analysed since it was first accepted
+            status.previous_revision,
+        )
     }
     found.sort(key=lambda item: int(item.get("revision", 0)), reverse=True)
     for item in found[keep:]:

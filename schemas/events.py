@@ -14,9 +14,12 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from schemas.base import Moment, Wire, format_time
-from schemas.canary import Ref
+from schemas.canary import Canary, Ref
 from schemas.revision import digest
 from schemas.status import CanaryStatus, CheckResult, Notice
+
+ALL = "_all"
+"""Instead of a namespace or a name in the subject of a command: every one that is ours."""
 
 
 def subject_token(name: str) -> str:
@@ -157,6 +160,15 @@ class Command(Message):
         )
 
     @property
+    def to_many(self) -> bool:
+        return ALL in self.ref
+
+    def to(self, canary: Canary) -> Command:
+        """This command for one of many; the same again when it is delivered again."""
+        place = {"namespace": canary.ref.namespace, "name": canary.ref.name, "id": f"{self.id}.{canary.metadata.uid}"}
+        return self.model_copy(update=place)
+
+    @property
     def subject(self) -> str:
         return f"canary.command.{self.verb}.{self.namespace}.{subject_token(self.name)}"
 
@@ -179,6 +191,9 @@ class Reply(Wire):
     message: str
     code: int = Field(default=0, exclude=True)
 
+    def to_wire(self) -> dict[str, Any]:
+        return {"phase": self.phase, "weight": self.weight, "step": self.step} | super().to_wire()
+
 
 Stimulus = Tick | Change | Command
 
@@ -198,6 +213,7 @@ class StepResult(Message):
     message: str
     revision: str = ""
     by: str = ""
+    command_reason: str = ""
     checks: tuple[CheckResult, ...] = ()
     notices: tuple[Notice, ...] = ()
     receivers: tuple[str, ...] = ()

@@ -51,6 +51,7 @@ class Reason(StrEnum):
     HOOK_FAILED = "HookFailed"
     NO_DATA = "NoData"
     GATE_CLOSED = "GateClosed"
+    PAUSED = "Paused"
     NOT_READY = "NotReady"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
     GATEWAY_BEHIND = "GatewayBehind"
@@ -144,7 +145,7 @@ class LastStep(Wire):
 
 
 class LastCommand(Wire):
-    """The last command, so that a redelivery answers what the first one did."""
+    """A command, so that a redelivery answers what the first one did."""
 
     id: str = ""
     verb: str = ""
@@ -162,12 +163,24 @@ class Paused(Wire):
 
 
 class Approved(Wire):
+    """The gate of this type counts as open once, for this revision."""
+
     gate: str = ""
     revision: str = ""
+    by: str = ""
+
+
+class ClosedGate(Wire):
+    """The gate that was last found closed: its type, its hook and what that said."""
+
+    gate: str = ""
+    hook: str = ""
+    message: str = ""
+    since: Moment | None = None
 
 
 class Returning(Wire):
-    """While traffic is on the canary and the primary goes back: how the rollout will end; how a deletion has ended."""
+    """While the primary goes back: how the rollout will end, or why it goes; how a deletion has ended."""
 
     phase: Phase = Phase.FAILED
     reason: Reason = Reason.PROMOTION_FAILED
@@ -211,12 +224,14 @@ class CanaryStatus(Wire):
     last_step: LastStep | None = None
     last_tick: Moment | None = None
     last_command: LastCommand | None = None
+    earlier_commands: tuple[LastCommand, ...] = ()
     settled: bool = False
     waiting_for: WaitingFor = ""
     strategy: str = ""
     canary_revision: str = ""
     primary_revision: str = ""
     promoted_revision: str = ""
+    previous_revision: str = ""
     revision_since: Moment | None = None
     weight_since: Moment | None = None
     verdict_since: Moment | None = None
@@ -227,6 +242,7 @@ class CanaryStatus(Wire):
     invalid_since: Moment | None = None
     traffic_until: Moment | None = None
     approved: Approved | None = None
+    closed_gate: ClosedGate | None = None
     skip_to: Literal["", "promotion"] = ""
     pre_rollout_passed: bool = False
     gateway_silent: bool = False

@@ -45,5 +45,6 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         returning=None,
         hand_over=None,
         approved=None,
+        closed_gate=None,
     )
     return handover.begin(begun).weigh(0).go_on("target" if skip or spec.skip_analysis else "")

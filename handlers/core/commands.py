@@ -1,115 +1,95 @@
-"""What other systems and people ask for (design: interfaces, "Commands on the bus"). A command acts once."""
+"""What other systems and people ask for (design: interfaces, "Commands on the bus"). A command acts once.
+
+What each verb does in each phase is in :mod:`handlers.core.verbs`.
+"""
 
 from __future__ import annotations
 
-from handlers.core import endings, idle, progressing
+from handlers.core import idle, verbs
 from handlers.core.draft import Decision, Draft
 from schemas.events import Command, Reply, Verb
-from schemas.status import LastCommand, Phase, Reason
+from schemas.status import IDLE, LastCommand, Reason
 
-_ANALYSING = (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
+_REMEMBERED = 5
+"""Commands before the last one whose redelivery is still known: others may have come between."""
 
 
-def obey(draft: Draft, command: Command) -> Decision:
-    """A redelivery answers what the first one did; a refusal changes nothing but the record of it."""
-    last = draft.canary.status.last_command
-    if last is not None and last.id == command.id:
-        reply = _reply(draft, accepted=last.accepted, message=last.message, code=last.code)
-        return Decision(draft.canary.status, reply=reply)
-    if refusal := _moved(draft, command):
-        return _refuse(draft, command, refusal, code=409)
-    if draft.canary.deleting:
-        return _refuse(draft, command, "the Canary is being deleted")
-    if draft.seen.problems and command.verb is not Verb.ABORT:
-        return _refuse(draft, command, "the Canary is invalid: " + "; ".join(draft.seen.problems))
-    match command.verb:
-        case Verb.ABORT:
-            outcome = _abort(draft, command)
-        case Verb.PROMOTE:
-            outcome = _promote(draft)
-        case _:
-            outcome = f"{command.verb.value} is not available in this version; promote and abort are"
+def obey(draft: Draft, command: Command, decide: verbs.Decide) -> Decision:
+    """A redelivery answers what the first one did; a refusal changes nothing but the record of it.
+
+    ``decide`` is what any wake does next: what a command sets free goes on in the same wake.
+    """
+    status = draft.canary.status
+    known = (*([status.last_command] if status.last_command else []), *status.earlier_commands)
+    if first := next((one for one in known if one.id == command.id), None):
+        reply = _reply(draft, accepted=first.accepted, message=first.message, code=first.code)
+        return Decision(status, reply=reply)
+    if moved := _moved(draft, command):
+        return _refuse(draft, command, moved, code=409)
+    outcome = _impossible(draft, command.verb) or verbs.VERBS[command.verb](draft, command, decide)
     if isinstance(outcome, str):
         return _refuse(draft, command, outcome)
     return _accept(outcome, command)
 
 
 def _moved(draft: Draft, command: Command) -> str:
+    """What the sender saw and what is no longer so; empty when it still is."""
     status = draft.canary.status
-    if command.revision and command.revision != status.canary_revision:
-        return f"the revision is {status.canary_revision or 'unknown'} now, not {command.revision}"
+    waits = command.verb is Verb.PROMOTE and status.phase in IDLE and idle.is_new(draft)
+    revision = draft.seen.target_revision if waits else status.canary_revision
+    if command.revision and command.revision != revision:
+        return f"the revision is {revision or 'unknown'} now, not {command.revision}"
     if command.phase and command.phase != status.phase.value:
         return f"the phase is {status.phase.value or 'unknown'} now, not {command.phase}"
     return ""
 
 
-def _abort(draft: Draft, command: Command) -> Draft | str:
-    status = draft.status
-    who = f" by {command.by}" if command.by else ""
-    why = f": {command.reason}" if command.reason else ""
-    text = f"Rolling back {draft.place} aborted{who}{why}"
-    if status.phase is Phase.WAITING:
-        refused = draft.enter(Phase.FAILED, last_applied_spec=status.canary_revision, returning=None, settled=True)
-        return refused.go_on().tell(Reason.COMMAND_ACCEPTED, text, warn=True, alert=text, severity="warn")
-    if status.phase in _ANALYSING:
-        return endings.roll_back(draft, Reason.COMMAND_ACCEPTED, text, alert=text, severity="warn")
-    if status.phase in (Phase.PROMOTING, Phase.FINALISING):
-        if status.returning:
-            return "the primary is already going back to the last promoted revision"
-        if not (status.promoted_revision or status.canary_weight):
-            return "another controller began this promotion, and nobody knows what the primary ran before"
-        back = endings.go_back(draft, Phase.FAILED, Reason.COMMAND_ACCEPTED, text)
-        return back.tell(Reason.COMMAND_ACCEPTED, text, warn=True, alert=text, severity="warn")
-    return f"nothing to abort in phase {status.phase.value or 'New'}"
-
-
-def _promote(draft: Draft) -> Draft | str:
-    phase = draft.status.phase
+def _impossible(draft: Draft, verb: Verb) -> str:
+    """What keeps a command from acting in any phase. ``abort`` always works, a pause can always be given and taken."""
+    if draft.canary.deleting:
+        return "the Canary is being deleted"
+    if verb in (Verb.ABORT, Verb.PAUSE, Verb.RESUME):
+        return ""
+    if draft.seen.problems:
+        return "the Canary is invalid: " + "; ".join(draft.seen.problems)
     if draft.canary.spec.suspend:
         return "the Canary is suspended; set spec.suspend to false first"
-    moved_on = draft.seen.target_revision != draft.status.canary_revision
-    if moved_on and phase in (Phase.WAITING, *_ANALYSING):
-        return "the target has moved on to another revision that is not looked at yet; ask again for that one"
-    if phase is Phase.WAITING:
-        return idle.start(draft.set(paused=None), skip=True)
-    if phase in _ANALYSING:
-        skipped = draft.set(skip_to="promotion", paused=None)
-        return progressing.progressing(skipped)
-    if phase in (Phase.PROMOTING, Phase.FINALISING):
-        return "already promoting"
-    return f"nothing to promote in phase {phase.value or 'New'}"
+    return ""
 
 
 def _accept(draft: Draft, command: Command) -> Decision:
     message = draft.message or f"{command.verb.value} accepted"
-    noted = draft.set(last_command=_record(command, accepted=True, message=message))
+    noted = _record(draft, command, message)
     if all(notice.reason is not Reason.COMMAND_ACCEPTED for notice in draft.notices):
-        why = f": {command.reason}" if command.reason else ""
-        who = command.by or "somebody"
+        who, why = command.by or "somebody", f": {command.reason}" if command.reason else ""
         told = noted.tell(Reason.COMMAND_ACCEPTED, f"{command.verb.value} accepted from {who}{why}")
-        noted = told.because(Reason.COMMAND_ACCEPTED, message)
-    decision = noted.done()
-    return noted.done(_reply(noted, accepted=True, message=message, step=decision.status.step))
+        noted = told.because(Reason(draft.reason or Reason.COMMAND_ACCEPTED), message)
+    return noted.done(_reply(noted, accepted=True, message=message, step=noted.step))
 
 
 def _refuse(draft: Draft, command: Command, why: str, code: int = 422) -> Decision:
     """Told like anything else, so that nobody wonders where the command went."""
     message = f"{command.verb.value} refused: {why}"
-    noted = draft.set(last_command=_record(command, accepted=False, message=message, code=code))
-    noted = noted.tell(Reason.COMMAND_REFUSED, message, warn=True)
-    return noted.done(_reply(noted, accepted=False, message=message, code=code, step=noted.step))
+    asked = ": ".join(part for part in (command.by and f"asked by {command.by}", command.reason) if part)
+    noted = _record(draft, command, message, code=code)
+    told = noted.tell(Reason.COMMAND_REFUSED, f"{message} ({asked})" if asked else message, warn=True)
+    return told.done(_reply(told, accepted=False, message=message, code=code, step=told.step))
 
 
-def _record(command: Command, *, accepted: bool, message: str, code: int = 0) -> LastCommand:
-    return LastCommand(
+def _record(draft: Draft, command: Command, message: str, *, code: int = 0) -> Draft:
+    """``code`` is that of a refusal."""
+    before = draft.canary.status
+    last = LastCommand(
         id=command.id,
         verb=command.verb.value,
         by=command.by,
         reason=command.reason,
-        accepted=accepted,
+        accepted=not code,
         message=message,
         code=code,
     )
+    earlier = (*([before.last_command] if before.last_command else []), *before.earlier_commands)
+    return draft.set(last_command=last, earlier_commands=earlier[:_REMEMBERED])
 
 
 def _reply(draft: Draft, *, accepted: bool, message: str, code: int = 0, step: int | None = None) -> Reply:

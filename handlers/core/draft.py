@@ -97,7 +97,7 @@ class Draft:
         if phase is self.status.phase:
             return self.set(**fields)
         whole = self.seen.now.replace(microsecond=0)
-        fresh = {"settled": False, "waiting_for": "", **fields}
+        fresh = {"settled": False, "waiting_for": "", "closed_gate": None, **fields}
         moved = self.set(phase=phase, last_transition_time=whole, **fresh)
         return moved._condition(condition_of(phase, self.canary, moved.status))
 
@@ -148,6 +148,12 @@ class Draft:
         """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
         free = self.set(waiting_for=waiting_for)
         return free if self._ready() is None else free._set_ready("True", self.status.phase.value or "Ready", "")
+
+    @property
+    def held_for(self) -> str:
+        """The reason of what keeps it from advancing; empty when nothing does."""
+        ready = self._ready()
+        return ready.reason if ready is not None and ready.status == "False" else ""
 
     def _ready(self) -> Condition | None:
         return next((item for item in self.status.conditions if item.type == "Ready"), None)

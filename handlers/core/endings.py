@@ -40,10 +40,12 @@ def revert(draft: Draft) -> Draft:
 
 def succeed(draft: Draft, *, skipped: bool) -> Draft:
     """Promoted: the primary runs what was analysed and has all traffic."""
-    revision = draft.status.canary_revision
+    revision, before = draft.status.canary_revision, draft.status.promoted_revision
     ended = return_to_primary(draft, Phase.SUCCEEDED).set(
         promoted_revision=revision, last_promoted_spec=draft.status.last_applied_spec, iterations=0
     )
+    if before != revision:
+        ended = ended.set(previous_revision=before)
     if skipped:
         return ended.tell(
             Reason.PROMOTED,

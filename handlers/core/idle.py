@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from handlers.core import endings, handover
 from handlers.core.adoption import take_stock
+from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
-from handlers.core.texts import paused_by
+from handlers.core.observation import Answers
+from handlers.core.texts import held_by, paused_by
 from schemas.canary import HookType, Webhook
 from schemas.gloo import fence_of
-from schemas.status import Approved, Phase, Reason, Returning
+from schemas.status import Phase, Reason, Returning
 from schemas.workload import PRIMARY_STEP, SCALER_STEP, TARGET_STEP, Workload
 
 
@@ -30,14 +32,25 @@ def idle(draft: Draft) -> Draft:
     if revision == status.applied_revision:
         return _at_rest(draft)
     if status.paused:
-        return draft.hold(Reason.NEW_REVISION, f"New revision of {draft.target_place} waits: {paused_by(status)}")
-    if _gate(draft):
-        before = Returning(phase=status.phase, reason=Reason.REVERTED)
-        waiting_ = draft.enter(
-            Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None
-        )
-        return waiting_.because(Reason.GATE_CLOSED, "New revision detected, asking for approval.")
-    return start(draft)
+        text = f"New revision of {draft.target_place} waits: {paused_by(status)}"
+        return draft.hold(Reason.PAUSED, text, waiting_for="gate")
+    return accept(draft)
+
+
+def is_new(draft: Draft) -> bool:
+    """Whether the target has a revision that was neither promoted nor refused."""
+    status, revision = draft.status, draft.seen.target_revision
+    return revision not in ("", status.promoted_revision, status.applied_revision)
+
+
+def accept(draft: Draft, *, again: bool = False) -> Draft:
+    """Take on the target's revision: ask the gate before it if there is one. ``again``: it was refused before."""
+    if not _gate(draft):
+        return start(draft, again=again)
+    before = Returning(phase=draft.status.phase, reason=Reason.REVERTED)
+    revision = draft.seen.target_revision
+    asking = draft.enter(Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None)
+    return asking.because(Reason.GATE_CLOSED, "New revision detected, asking for approval.")
 
 
 def _at_rest(draft: Draft) -> Draft:
@@ -69,6 +82,8 @@ def settle(draft: Draft) -> Draft:
     status, seen = draft.status, draft.seen
     if not status.route_step:
         return draft
+    if status.primary_not_ready_since is not None and (late := _primary_not_back(draft)):
+        return late
     intact = _intact(draft)
     if status.settled and not intact:
         return draft.set(settled=False, verdict_since=None).tell(
@@ -80,10 +95,22 @@ def settle(draft: Draft) -> Draft:
             route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
             return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway")
         if intact and found.applied and _target_seen(draft):
-            return draft.set(settled=True, returning=None).go_on()
+            return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
         if not found.applied:
             return draft.set(waiting_for="gateway")
     return draft
+
+
+def _primary_not_back(draft: Draft) -> Draft | None:
+    """The primary was sent back to another revision while nothing else ran: it is over when it serves that."""
+    found = primary_readiness(draft.canary, draft.seen)
+    if found.ready:
+        return None
+    text = primary_not_ready(draft.canary, found)
+    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
+    if found.stuck or late:
+        return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
+    return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
 
 
 def _intact(draft: Draft) -> bool:
@@ -107,15 +134,16 @@ def _target_seen(draft: Draft) -> bool:
     return target is None or target.fence(TARGET_STEP) == draft.status.target_step
 
 
-def start(draft: Draft, *, skip: bool = False) -> Draft:
-    """Accept the target's revision: scale it up and analyse it. ``skip`` goes to production without analysis."""
+def start(draft: Draft, *, skip: bool = False, again: bool = False) -> Draft:
+    """Scale the target up and analyse its revision. ``skip`` goes to production without analysis."""
+    what = "Restarting analysis" if again else "New revision detected"
     return (
         from_zero(draft, skip=skip)
         .rescale_target()
         .tell(
-            Reason.NEW_REVISION,
-            f"New revision detected! Scaling up {draft.target_place}",
-            alert="New revision detected, progressing canary analysis.",
+            Reason.RESTARTED if again else Reason.NEW_REVISION,
+            f"{what}! Scaling up {draft.target_place}",
+            alert=f"{what}, progressing canary analysis.",
             severity="info",
             facts=True,
         )
@@ -132,35 +160,25 @@ def waiting(draft: Draft) -> Draft:
         return back.set(last_applied_spec=status.last_promoted_spec).go_on().tell(Reason.REVERTED, text)
     if seen.target_revision != status.canary_revision:
         return _newer(draft)
+    kind = HookType.CONFIRM_ROLLOUT
     if status.paused:
-        return draft.hold(Reason.GATE_CLOSED, f"Halt {draft.place} advancement {paused_by(status)}", waiting_for="gate")
-    if status.approved == Approved(gate=HookType.CONFIRM_ROLLOUT.value, revision=seen.target_revision):
-        return start(draft)
+        return hold_paused(draft)
+    if is_approved(status, kind):
+        return start(pass_open(draft, kind, Answers()))
     if seen.answers is None or not seen.answers.asked:
         return draft.set(waiting_for="gate")
-    closed = seen.answers.failed(HookType.CONFIRM_ROLLOUT)
-    if closed is None:
-        opened = draft
-        for answer in seen.answers.of(HookType.CONFIRM_ROLLOUT):
-            opened = opened.tell(Reason.HOOK_PASSED, f"Confirm-rollout check {answer.name} passed")
-        return start(opened)
-    muted = any(hook.name == closed.name and hook.mute_alert for hook in _gate(draft))
-    return draft.hold(
-        Reason.GATE_CLOSED,
-        f"Halt {draft.place} advancement waiting for approval {closed.name}",
-        waiting_for="gate",
-        alert="Canary is waiting for approval.",
-        severity=None if muted else "warn",
-    )
+    if closed := seen.answers.failed(kind):
+        return hold_closed(draft, kind, closed)
+    return start(pass_open(draft, kind, seen.answers))
 
 
 def _newer(draft: Draft) -> Draft:
     """Approvals were for another revision: people are asked again, and the gate at the next slot."""
-    moved = draft.set(canary_revision=draft.seen.target_revision, approved=None)
+    moved = draft.set(canary_revision=draft.seen.target_revision, approved=None, closed_gate=None)
     alert = any(not hook.mute_alert for hook in _gate(draft))
     return moved.tell(
         Reason.NEW_REVISION,
-        f"New revision of {draft.target_place} is waiting for approval",
+        f"New revision of {draft.target_place} is waiting for approval{held_by(draft.status)}",
         alert="Canary is waiting for approval.",
         severity="warn" if alert else None,
     )

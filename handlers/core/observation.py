@@ -81,7 +81,7 @@ class Observation(Wire):
     """The target's own, which ``autoscalerRef`` names."""
     primary_scaler: Mapping[str, Any] | None = None
     snapshot_missing: bool = False
-    """The primary should get a revision whose snapshot is lost, and the target has moved on to another."""
+    """The revision that the primary should get, or go back to on command, is lost, and the target has another."""
     older_twin: str = ""
     """An older Canary on the same target."""
     older_namesake: str = ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from handlers.core.approvals import is_approved
 from handlers.core.gate import analysis_blocked, canary_blocked
 from handlers.core.observation import Observation
 from handlers.core.strategy import next_step
@@ -38,7 +39,7 @@ def plan(canary: Canary, seen: Observation) -> Plan:
         case Phase.WAITING | Phase.PROGRESSING | Phase.WAITING_PROMOTION if not is_fresh(canary, seen):
             return Plan()
         case Phase.WAITING:
-            return Plan(gates=() if canary.status.paused else canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT))
+            return Plan(gates=_unapproved(canary, canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT)))
         case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
             return _analysis(canary, seen)
         case _:
@@ -66,23 +67,30 @@ def _analysis(canary: Canary, seen: Observation) -> Plan:
     if not status.pre_rollout_passed:
         if canary_blocked(canary, seen):
             return Plan(rollback=rollback)
-        gates = () if status.paused else _gates(canary)
+        gates = _unapproved(canary, gates_due(canary))
         return Plan(rollback=rollback, hooks=analysis.hooks(HookType.PRE_ROLLOUT), gates=gates)
+    gates = () if canary_blocked(canary, seen) else _unapproved(canary, gates_due(canary))
     if not status.canary_weight and not status.iterations:
         # the gate before the first step was closed: without traffic there is nothing to measure
-        return Plan(rollback=rollback, gates=() if status.paused or canary_blocked(canary, seen) else _gates(canary))
+        return Plan(rollback=rollback, gates=gates)
     if analysis_blocked(canary, seen):
         return Plan(rollback=rollback)
     return Plan(
         rollback=rollback,
         hooks=analysis.hooks(HookType.ROLLOUT),
         metrics=analysis.metrics,
-        gates=() if status.paused or canary_blocked(canary, seen) else _gates(canary),
+        gates=gates,
     )
 
 
-def _gates(canary: Canary) -> tuple[Webhook, ...]:
-    """The gate before more traffic on the way up, the one before promotion at the end."""
+def _unapproved(canary: Canary, gates: tuple[Webhook, ...]) -> tuple[Webhook, ...]:
+    """A pause asks nobody; a gate that a person opened is not asked what it thinks of that."""
+    status = canary.status
+    return () if status.paused else tuple(gate for gate in gates if not is_approved(status, gate.hook_type))
+
+
+def gates_due(canary: Canary) -> tuple[Webhook, ...]:
+    """What stands before the next step: the gate before more traffic on the way up, the one before promotion."""
     analysis, status = canary.spec.analysis, canary.status
     following = next_step(analysis, status.canary_weight, status.iterations)
     gates: tuple[Webhook, ...] = ()

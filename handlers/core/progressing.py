@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from handlers.core import endings
+from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import (
@@ -14,13 +15,12 @@ from handlers.core.gate import (
     primary_readiness,
 )
 from handlers.core.observation import Answers
-from handlers.core.plan import is_fresh
+from handlers.core.plan import gates_due, is_fresh
 from handlers.core.strategy import Next, next_step
-from handlers.core.texts import paused_by
+from handlers.core.texts import held_by
 from handlers.core.verdict import judge, reason_of
 from schemas.canary import HookType
-from schemas.measurement import HookAnswer
-from schemas.status import Approved, CheckResult, Phase, Reason
+from schemas.status import CheckResult, Phase, Reason
 from schemas.workload import TARGET_STEP
 
 
@@ -73,10 +73,10 @@ def _other_revision(draft: Draft) -> Draft | None:
         return endings.revert(draft)
     if seen.target_revision != status.canary_revision:
         text = f"New revision detected! Restarting analysis for {draft.target_place}"
-        return from_zero(draft).tell(Reason.NEW_REVISION, text)
+        return from_zero(draft).tell(Reason.NEW_REVISION, text + held_by(draft.status))
     if status.strategy and status.strategy != strategy:
         text = f"Strategy changed from {status.strategy} to {strategy}! Restarting analysis for {draft.target_place}"
-        return from_zero(draft).tell(Reason.RESTARTED, text)
+        return from_zero(draft).tell(Reason.RESTARTED, text + held_by(draft.status))
     return None
 
 
@@ -118,8 +118,7 @@ def _skip(draft: Draft) -> Draft:
     """No analysis: once the canary is ready, the revision goes to production."""
     found = canary_readiness(draft.canary, draft.seen)
     if draft.status.paused:
-        text = f"Halt {draft.place} advancement {paused_by(draft.status)}"
-        return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
+        return hold_paused(draft)
     if not found.ready:
         return draft.hold(Reason.NOT_READY, canary_not_ready(draft.canary, found), waiting_for="target")
     return promote(draft)
@@ -225,7 +224,7 @@ def _undecided(draft: Draft, halting: CheckResult) -> Draft:
 def _without_data(draft: Draft, halting: CheckResult) -> Draft:
     """Empty answers roll back after one progress deadline, unless people keep the canary where it is."""
     status = draft.status
-    if status.paused or status.waiting_for == "gate" or status.phase is Phase.WAITING_PROMOTION:
+    if status.paused or status.closed_gate or status.phase is Phase.WAITING_PROMOTION:
         return draft.set(no_data_since=None).hold(Reason.NO_DATA, halting.message, waiting_for="gate")
     since = status.no_data_since or draft.seen.now
     deadline = draft.canary.spec.progress_deadline_seconds
@@ -238,35 +237,23 @@ def _without_data(draft: Draft, halting: CheckResult) -> Draft:
 def _advance(draft: Draft, answers: Answers) -> Draft:
     """Everything passed; only people and gates can still hold it."""
     if draft.status.paused:
-        text = f"Halt {draft.place} advancement {paused_by(draft.status)}"
-        return draft.hold(Reason.GATE_CLOSED, text, waiting_for="gate")
+        return hold_paused(draft)
+    due = {hook.hook_type for hook in gates_due(draft.canary)}
     for kind, phase in (
         (HookType.CONFIRM_TRAFFIC_INCREASE, Phase.PROGRESSING),
         (HookType.CONFIRM_PROMOTION, Phase.WAITING_PROMOTION),
     ):
-        approved = draft.status.approved == Approved(gate=kind.value, revision=draft.status.canary_revision)
-        if (closed := answers.failed(kind)) and not approved:
-            return _closed(draft.enter(phase), kind, closed)
-        for answer in answers.of(kind):
-            said = "passed" if answer.passed else "approved by hand"
-            draft = draft.tell(Reason.HOOK_PASSED, f"{kind.value.capitalize()} check {answer.name} {said}")
+        if kind not in due:
+            continue
+        if not is_approved(draft.status, kind):
+            if closed := answers.failed(kind):
+                return hold_closed(draft.enter(phase), kind, closed)
+            if not answers.of(kind):
+                # resumed while the rest was asked: the gate has its turn in the next slot
+                return draft.go_on("gate")
+        draft = pass_open(draft, kind, answers)
     analysis = draft.canary.spec.analysis
     return _take(draft.set(approved=None), next_step(analysis, draft.status.canary_weight, draft.status.iterations))
-
-
-def _closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
-    what, alert = {
-        HookType.CONFIRM_TRAFFIC_INCREASE: ("traffic increase", "Canary traffic increase is waiting for approval."),
-        HookType.CONFIRM_PROMOTION: ("promotion", "Canary promotion is waiting for approval."),
-    }[kind]
-    muted = any(hook.name == closed.name and hook.mute_alert for hook in draft.canary.spec.analysis.webhooks)
-    return draft.hold(
-        Reason.GATE_CLOSED,
-        f"Halt {draft.place} advancement waiting for {what} approval {closed.name}",
-        waiting_for="gate",
-        alert=alert,
-        severity=None if muted else "warn",
-    )
 
 
 def _take(draft: Draft, following: Next) -> Draft:

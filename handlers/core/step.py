@@ -37,7 +37,7 @@ def step(canary: Canary, seen: Observation) -> Decision:
             return draft.done()
     draft = _arrive(draft)
     if isinstance(seen.stimulus, Command):
-        return commands.obey(draft, seen.stimulus)
+        return commands.obey(draft, seen.stimulus, decide)
     return decide(draft).done()
 
 

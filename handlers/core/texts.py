@@ -47,6 +47,8 @@ def _failure(status: CanaryStatus) -> str:
     ending = status.returning
     if ending and ending.reason is Reason.PROMOTION_FAILED:
         return "Promotion failed, {kind} scaled to zero and primary returned to the last promoted revision."
+    if ending and ending.reason is Reason.ROLLED_BACK:
+        return "Rolled back on command, primary returned to the revision promoted before."
     return "Canary analysis failed, {kind} scaled to zero."
 
 
@@ -84,7 +86,13 @@ def left_at_zero(ref: Ref, target: Workload, replicas: int) -> str:
 
 
 def paused_by(status: CanaryStatus) -> str:
-    """Who holds it and since when, for every sentence about something that a pause holds."""
+    """Who holds it, since when and why, for every sentence about something that a pause holds."""
     paused = status.paused or Paused()
     since = f" since {format_time(paused.since)}" if paused.since else ""
-    return f"paused by {paused.by or 'somebody'}{since}"
+    why = f": {paused.reason}" if paused.reason else ""
+    return f"paused by {paused.by or 'somebody'}{since}{why}"
+
+
+def held_by(status: CanaryStatus) -> str:
+    """The end of a sentence about something new that a pause holds; empty without one."""
+    return f"; {paused_by(status)}" if status.paused else ""

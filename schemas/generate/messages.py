@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from schemas.answers import Listing, Question, Replies, Summary
 from schemas.base import Wire
 from schemas.events import (
     Change,
@@ -36,14 +37,14 @@ _PARAMETERS = {
 
 @dataclass(frozen=True)
 class Channel:
-    """One subject. ``action`` is what canarybus does there; ``reply`` is set where it answers."""
+    """One subject. ``action`` is what canarybus does there; ``replies``: what it answers with. No payload: empty."""
 
     name: str
     address: str
     payload: type[Wire]
     action: Literal["send", "receive"]
     summary: str
-    reply: type[Wire] | None = None
+    replies: tuple[type[Wire], ...] = ()
 
 
 def _address(message: type[Message], **tokens: Any) -> str:
@@ -65,9 +66,12 @@ CHANNELS = (
         _address(Command, verb="{verb}").replace("canary.command.", "canary.api."),
         CommandBody,
         "receive",
-        "The same, answered when it is done or refused.",
-        Reply,
+        "The same, answered when it is done or refused; with _all as namespace or name, for each.",
+        (Reply, Replies),
     ),
+    Channel("get", "canary.api.get.{namespace}.{name}", Question, "receive", "How is this Canary?", (Summary,)),
+    Channel("list", "canary.api.list", Question, "receive", "How are all of them?", (Listing,)),
+    Channel("listNamespace", "canary.api.list.{namespace}", Question, "receive", "Those of a namespace.", (Listing,)),
     Channel("results", _address(StepResult), StepResult, "send", "What one step did."),
     Channel(
         "notices",
@@ -88,7 +92,9 @@ CHANNELS = (
 
 def event_schemas() -> dict[str, Any]:
     """By file name: a JSON Schema that stands alone."""
-    payloads: list[type[Wire]] = [*(channel.payload for channel in CHANNELS), Command, Reply]
+    payloads: list[type[Wire]] = [Command]
+    for channel in CHANNELS:
+        payloads += [channel.payload, *channel.replies]
     named = {_file_name(payload): payload for payload in payloads}
     return {name: {"$schema": _DIALECT} | _schema(named[name]) for name in sorted(named)}
 
@@ -96,7 +102,7 @@ def event_schemas() -> dict[str, Any]:
 def asyncapi() -> dict[str, Any]:
     messages: dict[str, Any] = {}
     for channel in CHANNELS:
-        for payload in filter(None, (channel.payload, channel.reply)):
+        for payload in (channel.payload, *channel.replies):
             messages[payload.__name__] = _message(payload)
     return {
         "asyncapi": "3.0.0",
@@ -121,10 +127,10 @@ def _channels() -> dict[str, Any]:
             "messages": {channel.payload.__name__: _reference("messages", channel.payload.__name__)},
             "parameters": {name: words for name, words in _PARAMETERS.items() if f"{{{name}}}" in channel.address},
         }
-        if channel.reply:
+        if channel.replies:
             found[f"{channel.name}Reply"] = {
                 "address": None,  # the inbox that the request names
-                "messages": {channel.reply.__name__: _reference("messages", channel.reply.__name__)},
+                "messages": {reply.__name__: _reference("messages", reply.__name__) for reply in channel.replies},
             }
     return found
 
@@ -135,7 +141,7 @@ def _operation(channel: Channel) -> dict[str, Any]:
         "summary": channel.summary,
         "channel": {"$ref": f"#/channels/{channel.name}"},
     }
-    if channel.reply:
+    if channel.replies:
         found["reply"] = {"channel": {"$ref": f"#/channels/{channel.name}Reply"}}
     return found
 

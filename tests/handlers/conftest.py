@@ -8,6 +8,7 @@ import pytest
 from deploy.sandbox.kube import EmbeddedKubernetes
 from handlers.adapters.bus import Bus, provision
 from handlers.adapters.kube import Access, Kube
+from handlers.app import App
 from schemas.settings import Settings
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.handlers.house import Answering, CountingKube, House
@@ -36,3 +37,16 @@ async def house(kubernetes: EmbeddedKubernetes, tmp_path: Path) -> AsyncIterator
     await answering.stop()
     await client.close()
     server.kill()
+
+
+@pytest.fixture
+async def app(
+    house: House, kubernetes: EmbeddedKubernetes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[App]:
+    await house.definitions()
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
+    url = house.bus.client.connected_url
+    assert url is not None
+    settings = house.settings.model_copy(update={"nats_url": (url.geturl(),), "port": 0, "workers": 2})
+    async with App(settings) as app:
+        yield app

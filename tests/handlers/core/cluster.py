@@ -13,7 +13,7 @@ from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary
-from schemas.events import Stimulus
+from schemas.events import Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
@@ -75,6 +75,9 @@ class Cluster:
         own, status = Workload(self.primary) if self.primary else None, canary.status
         revision = Workload(self.target).revision() if self.target else ""
         lost = bool(status.primary_revision) and status.primary_revision not in {*self.snapshots, revision}
+        lost = lost and not (own is not None and own.runs(status.primary_revision))
+        if isinstance(stimulus, Command) and stimulus.verb is Verb.ROLLBACK and status.previous_revision:
+            lost = status.previous_revision not in {*self.snapshots, revision}
         seen = Observation(
             now=self.now,
             stimulus=stimulus,
@@ -85,7 +88,7 @@ class Cluster:
             target_revision=revision,
             primary=self._with_status(self.primary, "primary"),
             primary_current=own is not None and own.runs(status.primary_revision),
-            snapshot_missing=lost and not (own is not None and own.runs(status.primary_revision)),
+            snapshot_missing=lost,
             scaler=copy.deepcopy(self.scaler),
             primary_scaler=copy.deepcopy(self.primary_scaler),
             older_twin=self.older_twin,

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from schemas.events import ChangeReason
-from schemas.status import IDLE, Paused, Phase
+from schemas.events import ChangeReason, Verb
+from schemas.status import IDLE, Phase
 from schemas.workload import Workload
 from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, ab_testing, blue_green, hook, stepped, weighted
 from tests.handlers.core.watched import Watched
@@ -39,11 +39,10 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.tuples(st.just("metric"), st.sampled_from(["good", "bad", "empty", "unreachable"])),
     st.tuples(st.just("hook"), st.sampled_from(HOOKS), st.booleans()),
     st.tuples(st.just("gateway"), st.sampled_from(["Accepted", "Accepted", "Pending", "Warning", "Rejected", None])),
-    st.tuples(st.just("command"), st.sampled_from(["abort", "promote", "promote", "restart"])),
+    st.tuples(st.just("command"), st.sampled_from([*Verb, Verb.PROMOTE])),
     st.tuples(st.just("pods"), st.sampled_from(["target", "primary"]), st.sampled_from(["ready", "unready", "stuck"])),
     st.tuples(st.just("target"), st.sampled_from(["gone", "back", "parked"])),
     st.tuples(st.just("spec"), st.sampled_from(["invalid", "valid", "suspend", "go on", "skip", "analyse", "lower"])),
-    st.tuples(st.just("pause"), st.booleans()),
 )
 
 
@@ -76,8 +75,6 @@ def turn(world: Watched, event: Event) -> None:
             world.hooks[name] = passes
         case ("gateway", verdict):
             world.says(verdict)
-        case ("pause", paused):
-            world.given(paused=Paused(by="ann") if paused else None)
         case ("metric", answer):
             measure(world, answer)
         case ("pods", role, state):
@@ -130,7 +127,7 @@ def mend_everything(world: Watched) -> None:
     world.target = world.target or world.gone
     world.not_ready, world.stuck = set(), set()
     world.hooks = {}
-    world.given(paused=None)
+    world.command("resume")
     measure(world, "good")
     world.says("Accepted")
     for what in ("valid", "go on"):

@@ -20,8 +20,9 @@ from tests.handlers.core.world import World
 LEGAL: dict[Phase, set[Phase]] = {
     Phase.NEW: {Phase.INITIALIZING},
     Phase.INITIALIZING: {Phase.INITIALIZED},
-    Phase.INITIALIZED: {Phase.WAITING, Phase.PROGRESSING},
-    Phase.SUCCEEDED: {Phase.WAITING, Phase.PROGRESSING},
+    # Failed at once: a promotion is taken back
+    Phase.INITIALIZED: {Phase.WAITING, Phase.PROGRESSING, Phase.FAILED},
+    Phase.SUCCEEDED: {Phase.WAITING, Phase.PROGRESSING, Phase.FAILED},
     Phase.FAILED: {Phase.WAITING, Phase.PROGRESSING},
     Phase.WAITING: {Phase.PROGRESSING, Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED},
     Phase.PROGRESSING: {Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.SUCCEEDED, Phase.FAILED},
