@@ -16,7 +16,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from handlers.adapters.kube import Kube, Object
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SECRET
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SECRET
 from tests.cluster.installation import account_kubeconfig
 from tests.cluster.standins import Gloo, Prometheus
 from tests.deploy.bus import PASSWORDS, deployed_bus, url_of
@@ -37,8 +37,8 @@ class World:
     operator: Client
     dead: Subscription
 
-    async def install_podinfo(self) -> None:
-        """The tutorial's application with what it mounts, its scaler and its Canary."""
+    async def install_podinfo(self, scaled_object: Object | None = None) -> None:
+        """The tutorial's application with what it mounts, its scaler (or this one of KEDA) and its Canary."""
         labels = {"app": "podinfo"}
         sources = [{"configMapRef": {"name": "podinfo"}}, {"secretRef": {"name": "podinfo"}}]
         container = {"name": "podinfod", "image": OLD, "ports": [{"containerPort": 9898}], "envFrom": sources}
@@ -47,13 +47,12 @@ class World:
         await self._create(SECRET, stringData={"token": "of-podinfo"})
         await self._create(DEPLOYMENT, spec={"replicas": 2, "selector": {"matchLabels": labels}, "template": template})
         target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}
-        scaler = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "name": "podinfo"}
         utilization = {"type": "Utilization", "averageUtilization": 99}
         metrics = [{"type": "Resource", "resource": {"name": "cpu", "target": utilization}}]
-        await self._create(
-            HORIZONTAL_POD_AUTOSCALER,
-            spec={"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 4, "metrics": metrics},
-        )
+        spec = {"scaleTargetRef": target, "minReplicas": 2, "maxReplicas": 4, "metrics": metrics}
+        resource = SCALED_OBJECT if scaled_object else HORIZONTAL_POD_AUTOSCALER
+        await self._create(resource, spec=scaled_object["spec"] if scaled_object else spec)
+        scaler = {"apiVersion": resource.api_version, "kind": resource.kind, "name": "podinfo"}
         metric = {"name": "request-success-rate", "thresholdRange": {"min": 99}, "interval": "1m"}
         analysis = {"interval": "1s", "threshold": 2, "maxWeight": 50, "stepWeight": 25, "metrics": [metric]}
         await self._create(

@@ -1,0 +1,107 @@
+"""Scalers on a real control plane: its own autoscaler works at the primary, KEDA's objects are held for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.kube import Kube
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, Resource
+from schemas.workload import PAUSED_REPLICAS
+from tests import keda
+from tests.cluster.world import NEW, World, canarybus
+from tests.deploy.api import own_namespace
+
+pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with own_namespace(kube) as namespace, canarybus(kube, kubeconfig, namespace, tmp_path) as started:
+        yield started
+
+
+async def until(
+    world: World, resource: Resource, name: str, wanted: Callable[[dict[str, Any]], bool]
+) -> dict[str, Any]:
+    """The object as soon as it is as ``wanted``."""
+    async with asyncio.timeout(30):
+        found = await world.kube.get(resource, world.namespace, name)
+        if wanted(found):
+            return found
+        version = found["metadata"]["resourceVersion"]
+        async for event in world.kube.watch(resource, world.namespace, resource_version=version):
+            if event.object["metadata"].get("name") == name and wanted(event.object):
+                return event.object
+    raise AssertionError("the watch ended")
+
+
+def paused(item: dict[str, Any]) -> str | None:
+    found: str | None = (item["metadata"].get("annotations") or {}).get(PAUSED_REPLICAS)
+    return found
+
+
+async def test_an_autoscaler_is_followed_at_rest_and_its_copy_has_a_floor_in_a_rollout(world: World) -> None:
+    await world.install_podinfo()
+    await world.until("Initialized")
+    edit = {"metadata": {"labels": {"team": "a"}}, "spec": {"maxReplicas": 6}}
+    await world.kube.patch(HORIZONTAL_POD_AUTOSCALER, world.namespace, "podinfo", edit)
+
+    def followed(item: dict[str, Any]) -> bool:
+        return (item["spec"]["maxReplicas"], item["metadata"].get("labels")) == (6, {"team": "a"})
+
+    await until(world, HORIZONTAL_POD_AUTOSCALER, "podinfo-primary", followed)
+    await world.kube.patch(DEPLOYMENT, world.namespace, "podinfo-primary", {"spec": {"replicas": 4}})
+    await until(world, DEPLOYMENT, "podinfo-primary", lambda item: item["status"].get("availableReplicas") == 4)
+    await world.hold_at_every_step()
+    await world.set_image(NEW)
+    await world.seen(lambda status: status.get("canaryWeight") == 25)
+    assert (await world.kube.get(DEPLOYMENT, world.namespace, "podinfo"))["spec"]["replicas"] == 4
+    clone = await world.kube.get(HORIZONTAL_POD_AUTOSCALER, world.namespace, "podinfo-primary")
+    assert clone["spec"]["minReplicas"] == 4
+    await world.kube.patch(DEPLOYMENT, world.namespace, "podinfo-primary", {"spec": {"replicas": 1}})
+    await until(world, DEPLOYMENT, "podinfo-primary", lambda item: item["spec"]["replicas"] == 4)
+    world.prometheus.success_rate = 100
+    await world.until("Succeeded")
+    assert (await world.kube.get(DEPLOYMENT, world.namespace, "podinfo-primary"))["spec"]["replicas"] == 4
+    assert await world.dead_letters() == []
+
+
+async def test_a_scaled_object_sleeps_with_its_target_and_its_copy_scales_the_primary(world: World) -> None:
+    with suppress(AlreadyExists):
+        await world.kube.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+    await until_served(world)
+    await world.install_podinfo(keda.scaled_object(minReplicaCount=2))
+    await world.until("Initialized")
+    assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")) == "0"
+    clone = await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo-primary")
+    assert clone["spec"]["scaleTargetRef"]["name"] == "podinfo-primary"
+    assert 'app="podinfo-primary"' in clone["spec"]["triggers"][0]["metadata"]["query"]
+    await world.hold_at_every_step()
+    await world.set_image(NEW)
+    await world.seen(lambda status: status.get("canaryWeight") == 25)
+    assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")) is None
+    world.prometheus.success_rate = 100
+    await world.until("Succeeded")
+    assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")) == "0"
+    assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo-primary")) is None
+    assert await world.dead_letters() == []
+
+
+async def until_served(world: World) -> None:
+    """A kind is there a moment after its definition."""
+    name, wanted = keda.DEFINITION["metadata"]["name"], {"type": "Established", "status": "True"}
+    async with asyncio.timeout(30):
+        while True:
+            found = await world.kube.get(CUSTOM_RESOURCE_DEFINITION, "", name)
+            conditions = (found.get("status") or {}).get("conditions") or ()
+            if any(wanted.items() <= item.items() for item in conditions):
+                return
+            await asyncio.sleep(0.1)
