@@ -93,8 +93,8 @@ def _going_back(draft: Draft) -> Draft:
     found = primary_readiness(draft.canary, draft.seen)
     if not found.ready:
         text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}"
-        late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
-        if found.stuck or late:
+        # its pods were missing before it was sent back: only the time since then counts
+        if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds:
             # users stay where they are; somebody has to look
             return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
         return draft.hold(Reason.NOT_READY, text, waiting_for="primary", quiet=True)

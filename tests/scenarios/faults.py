@@ -1,4 +1,4 @@
-"""Faults of one wake on the cluster: somebody else wins the commit, a worker dies or stalls after it."""
+"""Faults of one wake on the cluster: somebody else wins the commit, a worker dies or stalls before its writes."""
 
 from __future__ import annotations
 
@@ -15,14 +15,13 @@ class Faults:
     def __init__(self, house: House, heard: Heard) -> None:
         self._house, self._heard = house, heard
         self._fault = ""
-        self._committed = False
         self._stalled, self._go_on = asyncio.Event(), asyncio.Event()
         self._late: asyncio.Task[Any] | None = None
 
     def arm(self, fault: str) -> None:
-        self._fault, self._committed = fault, False
+        self._fault = fault
         self._house.kube.before = self._before_a_call
-        self._heard.before = self._after_the_commit
+        self._heard.before = self._before_a_write
 
     def disarm(self) -> None:
         self._fault = ""
@@ -31,7 +30,7 @@ class Faults:
 
     async def run(self, wake: Awaitable[Any]) -> None:
         """A worker that stalls is left where it is; another one goes on."""
-        if self._fault != "stalls after the commit":
+        if self._fault != "stalls before its writes":
             await wake
             return
         self._late = asyncio.ensure_future(wake)
@@ -46,21 +45,20 @@ class Faults:
         await self._late
 
     async def _before_a_call(self, method: str, path: str) -> None:
-        if method == "PATCH" and path.endswith("/status"):
-            if self._fault == "conflict at the commit":
-                self._fault = ""
-                labels = {"metadata": {"labels": {"touched": "by-somebody"}}}
-                await self._house.admin.patch(CANARY, self._house.namespace, "podinfo", labels)
-            self._committed = True
-        elif self._committed and method != "GET":
-            await self._after_the_commit()
+        """The commit is let through, and the snapshot that comes before it."""
+        commit = method == "PATCH" and path.endswith("/status")
+        if commit and self._fault == "conflict at the commit":
+            self._fault = ""
+            labels = {"metadata": {"labels": {"touched": "by-somebody"}}}
+            await self._house.admin.patch(CANARY, self._house.namespace, "podinfo", labels)
+        if method != "GET" and not commit and "controllerrevisions" not in path:
+            await self._before_a_write()
 
-    async def _after_the_commit(self) -> None:
-        if not self._committed:
-            return
-        if self._fault == "dies after the commit":
+    async def _before_a_write(self) -> None:
+        """Or before it tells anybody, when there is nothing to write."""
+        if self._fault == "dies before its writes":
             raise Crash
-        if self._fault == "stalls after the commit":
+        if self._fault == "stalls before its writes":
             self._fault = ""
             self._stalled.set()
             await self._go_on.wait()

@@ -14,7 +14,8 @@ from schemas.status import Phase, Severity
 HERE = Path(__file__).parent
 Role = Literal["target", "primary"]
 Gateway = Literal["Accepted", "Pending", "Warning", "Rejected", "silent"]
-Answer = Literal["open", "passes", "passes once", "closed", "fails"]
+Answer = Literal["open", "passes", "passes once", "closed", "fails"] | int
+"""Of a hook; a number is its HTTP status."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """One text or several. Each is a part of a sentence, or a regular expression when it is written /like this/."""
 NOTHING = ("nothing",)
@@ -47,12 +48,13 @@ class Order(Strict):
     again: bool = False
 
 
-Fault = Literal["conflict at the commit", "dies after the commit", "stalls after the commit"]
+Fault = Literal["conflict at the commit", "dies before its writes", "stalls before its writes"]
 Deed = Literal[
     "deletes the RouteTable",
     "edits the RouteTable",
     "labels the RouteTable",
     "adds options to the route",
+    "empties the RouteTable",
     "copies a fence to the RouteTable",
     "deletes the primary",
     "edits the primary",
@@ -90,6 +92,7 @@ class Then(Strict):
     not_asked: Texts | None = None
     written: Literal["nothing"] | None = None
     reply: str | None = None
+    reasons: Texts | None = None
     hears: Texts | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
     routes: Texts | None = None
@@ -111,6 +114,7 @@ class Step(Strict):
     command: str | Order | None = None
     edit: dict[str, Any] | None = None
     somebody: Deed | None = None
+    second_canary: Literal["older", "gone"] | None = None
     late_worker: Literal["writes"] | None = None
     then: Then | None = None
 

@@ -41,8 +41,15 @@ def deep(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def status_of(answer: Answer) -> int:
+    """The HTTP status of a hook's answer."""
+    if isinstance(answer, int):
+        return answer
+    return 200 if answer in ("open", "passes", "passes once") else 403
+
+
 def passes(answer: Answer) -> bool:
-    return answer in ("open", "passes", "passes once")
+    return 200 <= status_of(answer) < 300
 
 
 def _metric(item: str | dict[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tests.handlers.house import CountingKube, Crash, House
 from tests.scenarios.beginning import play_to
 from tests.scenarios.faults import Faults
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import deep, passes, spec_of
+from tests.scenarios.manifest import deep, spec_of, status_of
 from tests.scenarios.play import Seen, summary
 from tests.scenarios.routes import in_words, shares_of
 from tests.scenarios.surroundings import Answers, Heard, Pods
@@ -71,7 +71,6 @@ class OnCluster:
         self.faults = Faults(house, heard)
         self.gone: Object | None = None
         self.reply = ""
-        self._action = ""
 
     async def begin(self, start: Start) -> None:
         house, target = self.house, podinfo()
@@ -83,7 +82,6 @@ class OnCluster:
         await play_to(self, start)
 
     async def do(self, action: str, value: Any) -> None:
-        self._action = action
         self.heard.notices.clear()
         self.heard.receivers.clear()
         self.answers.asked.clear()
@@ -103,7 +101,8 @@ class OnCluster:
         workloads = {role: Workload(item) for role, item in (("target", target), ("primary", primary)) if item}
         weight = _weight(route)
         parked = "target" in workloads and not workloads["target"].replicas
-        assert not (weight and parked) or self._action == "somebody", "the target is at zero while it is routed to"
+        ours = weight == status.canary_weight
+        assert not (weight and parked and ours), "the target is at zero while it is routed to"
         seen = self._told(status, weight, workloads)
         return replace(seen, apex=_selected(apex), routes=in_words(route))
 
@@ -126,6 +125,7 @@ class OnCluster:
             alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
             asked=tuple(dict.fromkeys(self.answers.asked)),
             reply=self._plain(self.reply),
+            reasons=tuple(notice.reason for notice in self.heard.notices),
             hears=tuple(self.heard.receivers),
             written=tuple(written),
             last=summary(status),
@@ -174,6 +174,7 @@ class OnCluster:
     async def _command(self, value: str | Order) -> None:
         order = Order(verb=value) if isinstance(value, str) else value
         body = {key: text for key, text in order.model_dump(exclude={"verb", "again"}).items() if text}
+        await self.house.catch_up()
         last = (await self.house.status()).last_command
         if order.again and last is not None:
             body["id"] = last.id
@@ -200,7 +201,7 @@ class OnCluster:
         self.answers.away = state == "away"
 
     async def _hooks(self, answers: dict[str, Any]) -> None:
-        self.answers.gates |= {name: 200 if passes(answer) else 403 for name, answer in answers.items()}
+        self.answers.gates |= {name: status_of(answer) for name, answer in answers.items()}
         self.answers.once |= {name for name, answer in answers.items() if answer == "passes once"}
 
     async def _gateway(self, verdict: str) -> None:
@@ -214,6 +215,15 @@ class OnCluster:
     async def _pods(self, states: dict[str, str]) -> None:
         for role, state in states.items():
             self.pods.turn(NAMES[role], ready=state == "ready")
+
+    async def _second_canary(self, who: str) -> None:
+        """Of two that are as old the name decides."""
+        admin, namespace = self.house.admin, self.house.namespace
+        if who == "gone":
+            await admin.delete(CANARY, namespace, "a-first")
+            return
+        spec = (await self.house.object(CANARY, "podinfo"))["spec"]
+        await admin.create(CANARY, {"metadata": {"name": "a-first", "namespace": namespace}, "spec": spec})
 
     async def _late_worker(self, _writes: str) -> None:
         await self._woken(self.faults.release())
@@ -261,6 +271,8 @@ class OnCluster:
             case "adds options to the route":
                 routes[0]["options"] = {"timeout": "3s"}
                 await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
+            case "empties the RouteTable":
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": None}})
             case "copies a fence to the RouteTable":
                 fence = {"annotations": {ROUTE_STEP: "9999"}}
                 await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"metadata": fence})

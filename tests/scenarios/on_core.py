@@ -43,9 +43,9 @@ class CoreWorld(Watched):
             # what was decided is lost with the commit: everything is read and decided again, nothing asked twice
             self.kept = self.look(stimulus)[1].answers
         seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), stimulus)
-        decision = super().wake(stimulus, project=project and fault not in _AFTER_THE_COMMIT)
+        decision = super().wake(stimulus, project=project and fault not in _BEFORE_ITS_WRITES)
         self._forget()
-        if fault == "stalls after the commit":
+        if fault == "stalls before its writes":
             self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
         if decision.reply is not None:
             self.replies.append(f"{'accepted' if decision.reply.accepted else 'refused'}: {decision.reply.message}")
@@ -89,7 +89,7 @@ class CoreWorld(Watched):
         return shown
 
 
-_AFTER_THE_COMMIT = ("dies after the commit", "stalls after the commit")
+_BEFORE_ITS_WRITES = ("dies before its writes", "stalls before its writes")
 
 
 class OnCore:
@@ -135,6 +135,7 @@ class OnCore:
             asked=tuple(dict.fromkeys(world.asked)),
             reply=world.replies[-1] if world.replies else "",
             routes=in_words(world.route),
+            reasons=tuple(notice.reason for notice in told),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
             written=tuple(["the status"] * (len(world.decisions) > commits) + written),
             last=summary(status),
@@ -200,6 +201,9 @@ class OnCore:
         for role, state in states.items():
             (self.world.not_ready.add if state == "not ready" else self.world.not_ready.discard)(role)
 
+    def _second_canary(self, who: str) -> None:
+        self.world.older_twin = "a-first.test" if who == "older" else ""
+
     def _late_worker(self, _writes: str) -> None:
         self.world.write_late()
 
@@ -235,6 +239,8 @@ class OnCore:
                 route["metadata"].setdefault("labels", {})["owner"] = "somebody"
             case "adds options to the route":
                 route["spec"]["routes"][0]["options"] = {"timeout": "3s"}
+            case "empties the RouteTable":
+                route["spec"] = {}
             case "copies a fence to the RouteTable":
                 route["metadata"]["annotations"][ROUTE_STEP] = "9999"
             case "edits the primary":

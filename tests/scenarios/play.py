@@ -29,6 +29,7 @@ class Seen:
     alerts: tuple[tuple[str, str], ...] = ()
     asked: tuple[str, ...] = ()
     reply: str = ""
+    reasons: tuple[str, ...] = ()
     hears: tuple[str, ...] = ()
     apex: str | None = None
     routes: tuple[str, ...] = ()
@@ -135,6 +136,7 @@ _SENTENCES: dict[str, Any] = {
     "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
     "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
     "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
+    "reasons": lambda wanted, seen: _each("reasons", wanted, seen.reasons),
     "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,
     "ready": lambda wanted, seen: _sentence("ready", wanted, seen.ready),

@@ -84,10 +84,12 @@ class Heard(Bus):
         self._steps: set[str] = set()
 
     async def publish(self, message: Message, *, source: str) -> bool:
+        if message.message_id in self._steps:
+            return False
         if self.before is not None:
             await self.before()
-        if isinstance(message, StepResult) and message.message_id not in self._steps:
-            self._steps.add(message.message_id)
+        self._steps.add(message.message_id)
+        if isinstance(message, StepResult):
             self.notices += message.notices
             self.receivers += message.receivers
         return True

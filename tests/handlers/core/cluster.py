@@ -179,11 +179,14 @@ class Cluster:
 
     def _project_primary(self, canary: Canary) -> None:
         status = canary.status
-        template = self.snapshots.get(status.primary_revision)
-        if self.target is None or not status.primary_step or template is None:
+        if self.target is None or not status.primary_step:
             return
         target, own = Workload(self.target), Workload(self.primary) if self.primary else None
-        if own is not None and own.fence(PRIMARY_STEP) == status.primary_step and own.runs(status.primary_revision):
+        if self.primary is not None and own is not None and own.runs(status.primary_revision):
+            self.primary["metadata"]["annotations"][PRIMARY_STEP] = str(status.primary_step)
+            return
+        template = self.snapshots.get(status.primary_revision)
+        if template is None:
             return
         source = Source(canary, target, status.primary_revision, template, self.rules)
         if own is None:
