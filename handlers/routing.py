@@ -7,11 +7,13 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from handlers import copies
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired
 from handlers.core.belongings import apex_selector, leads_here
 from handlers.core.gate import primary_readiness
+from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.gloo import ROUTE_STEP
@@ -43,6 +45,8 @@ class Router:
             await self._return_broken(canary, seen)
             return
         if target is not None and (everything or seen.route is None):
+            if kind_of(canary).brings_services:
+                await copies.ensure(self._kube, canary, seen, target)
             await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
         elif target is not None and _apex_due(canary, target):
             apex = desired.services(canary, target, self._keys)["apex"]
@@ -169,7 +173,8 @@ class Router:
 def _apex_due(canary: Canary, target: Workload) -> bool:
     """After initialisation the apex Service is sent to the primary before the target is parked."""
     status = canary.status
-    return status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
+    made = not kind_of(canary).brings_services
+    return made and status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
 
 
 def _difference(existing: Mapping[str, Any], wanted: Mapping[str, Any], fields: tuple[str, ...]) -> Object | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers import snapshots
+from handlers import copies, snapshots
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
 from handlers.core import primary, scaler
@@ -69,6 +69,8 @@ class Workloads:
             return
         match target_turn(canary, seen):
             case "run":
+                if kind_of(canary).brings_services and not await copies.ensure(self._kube, canary, seen, target):
+                    return
                 replicas = _more(canary, seen, target)
             case "park":
                 replicas = 0

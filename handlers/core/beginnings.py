@@ -47,4 +47,6 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         approved=None,
         closed_gate=None,
     )
-    return handover.begin(begun).weigh(0).go_on("target" if skip or spec.skip_analysis else "")
+    # the target's copy, where there is one, becomes another revision
+    fenced = handover.begin(begun).weigh(0).rescale_target()
+    return fenced.go_on("target" if skip or spec.skip_analysis else "")

@@ -11,9 +11,11 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 from handlers.core.belongings import owners
+from handlers.core.kinds import KINDS, kind_of
+from handlers.core.kinds.anatomy import Role
 from handlers.core.patterns import regex_problem
 from schemas.canary import Canary, CustomMetadata, HttpMatch, StringMatch
 from schemas.gloo import ROUTE_STEP
@@ -21,7 +23,6 @@ from schemas.status import IDLE, CanaryStatus, Phase
 from schemas.workload import Workload
 
 Object = dict[str, Any]
-Role = Literal["primary", "canary"]
 
 FLUX_OFF = {
     "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
@@ -179,31 +180,27 @@ def _plain(route: Mapping[str, Any]) -> Object:
 def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Mapping[str, Any] | None) -> Object:
     """``source`` is the upstream named by ``upstreamRef``, whose connection settings are kept in step."""
     namespace = canary.metadata.namespace
-    spec: Object = {
-        "kube": {
-            "serviceName": f"{canary.service}-{role}",
-            "serviceNamespace": namespace,
-            "servicePort": canary.spec.service.port,
-            "selector": dict(selector),
-        }
+    kube: Object = {
+        "serviceName": f"{canary.service}-{role}",
+        "serviceNamespace": namespace,
+        "servicePort": canary.spec.service.port,
     }
+    spec: Object = {"kube": {**kube, **({"selector": dict(selector)} if selector else {})}}
     settings = (source or {}).get("spec") or {}
     spec |= {key: settings[key] for key in COPIED_UPSTREAM_FIELDS if key in settings}
     metadata = {"name": canary.upstream(role), "namespace": namespace, "ownerReferences": owners(canary)}
     return {"metadata": metadata, "spec": spec}
 
 
-def selectors(target: Workload, keys: Sequence[str]) -> dict[Role, dict[str, str]]:
+def selectors(target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
     """Which pods are the canary's and which the primary's. Raises ValueError without a selector label."""
-    label = target.selector_label(keys)
-    if label is None:
-        raise ValueError(f"{target.name}: spec.selector.matchLabels has none of {' '.join(keys)}")
-    key, value = label
-    return {"canary": {key: value}, "primary": {key: f"{value}-primary"}}
+    return KINDS[target.kind].selectors(target, keys)
 
 
 def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str, Object]:
-    """By role: ``canary``, ``primary`` and ``apex`` (which selects the primary)."""
+    """By role: ``canary``, ``primary`` and ``apex`` (which selects the primary); none around a Service as target."""
+    if kind_of(canary).brings_services:
+        return {}
     chosen, wanted = selectors(target, keys), canary.spec.service
     label = target.selector_label(keys)
     label_key = label[0] if label else "app"

@@ -137,16 +137,12 @@ def _target_seen(draft: Draft) -> bool:
 def start(draft: Draft, *, skip: bool = False, again: bool = False) -> Draft:
     """Scale the target up and analyse its revision. ``skip`` goes to production without analysis."""
     what = "Restarting analysis" if again else "New revision detected"
-    return (
-        from_zero(draft, skip=skip)
-        .rescale_target()
-        .tell(
-            Reason.RESTARTED if again else Reason.NEW_REVISION,
-            f"{what}! Scaling up {draft.target_place}",
-            alert=f"{what}, progressing canary analysis.",
-            severity="info",
-            facts=True,
-        )
+    return from_zero(draft, skip=skip).tell(
+        Reason.RESTARTED if again else Reason.NEW_REVISION,
+        f"{what}! Scaling up {draft.target_place}",
+        alert=f"{what}, progressing canary analysis.",
+        severity="info",
+        facts=True,
     )
 
 

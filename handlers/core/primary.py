@@ -28,17 +28,18 @@ def primary(source: Source, status: CanaryStatus) -> Object:
         "namespace": source.canary.metadata.namespace,
         "ownerReferences": owners(source.canary),
     }
-    return {"metadata": metadata | _marked(source, status, spec, kind.inherited(source)), "spec": spec}
+    fence = PRIMARY_STEP, status.primary_step
+    return {"metadata": metadata | marked(source, spec, kind.inherited(source), fence), "spec": spec}
 
 
 def primary_again(source: Source, status: CanaryStatus, existing: Workload) -> Object:
     """The existing primary as another revision: its labels and annotations are replaced, as at each promotion."""
     spec = kind_of(source.canary).spec(source, existing)
-    marked = _marked(source, status, spec, promoted(source))
-    marked["annotations"] |= {
+    metadata = marked(source, spec, promoted(source), (PRIMARY_STEP, status.primary_step))
+    metadata["annotations"] |= {
         key: value for key, value in existing.annotations.items() if key.startswith(_OF_CONTROLLERS)
     }
-    return {**existing.item, "metadata": {**existing.item["metadata"], **marked}, "spec": spec}
+    return {**existing.item, "metadata": {**existing.item["metadata"], **metadata}, "spec": spec}
 
 
 def marks(status: CanaryStatus, content: Mapping[str, Any]) -> dict[str, str]:
@@ -46,7 +47,10 @@ def marks(status: CanaryStatus, content: Mapping[str, Any]) -> dict[str, str]:
     return {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(content)}
 
 
-def _marked(source: Source, status: CanaryStatus, spec: Object, inherited: Inherited) -> Object:
+def marked(source: Source, spec: Object, inherited: Inherited, fence: tuple[str, int]) -> Object:
+    """Labels and annotations of a copy of the target; ``fence``: its annotation and the step."""
     written = Workload({"kind": source.target.kind, "metadata": {}, "spec": spec}).content
-    labels = inherited.labels | kind_of(source.canary).labels(source)
-    return {"labels": labels, "annotations": inherited.annotations | marks(status, written)}
+    key, step = fence
+    ours = {key: str(step), REVISION: source.revision, TEMPLATE: digest(written)}
+    own = kind_of(source.canary).selectors(source.target, source.rules.selector_labels)["primary"]
+    return {"labels": {**inherited.labels, **own}, "annotations": inherited.annotations | ours}

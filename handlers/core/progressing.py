@@ -100,10 +100,9 @@ def _stuck(draft: Draft) -> Draft | None:
     found = canary_readiness(canary, seen)
     late = seen.since(draft.status.not_ready_since) > canary.spec.progress_deadline_seconds
     if not found.ready and (found.stuck or (late and not draft.status.pre_rollout_passed)):
-        text = f"Rolling back {draft.place} progress deadline exceeded {found.message}"
-        return endings.roll_back(
-            draft, Reason.DEADLINE_EXCEEDED, text, alert=f"Progress deadline exceeded {found.message}"
-        )
+        why = canary_not_ready(canary, found)
+        text = f"Rolling back {draft.place} progress deadline exceeded {why}"
+        return endings.roll_back(draft, Reason.DEADLINE_EXCEEDED, text, alert=f"Progress deadline exceeded {why}")
     primary = primary_readiness(canary, seen)
     if primary.ready or not primary.stuck:
         return None

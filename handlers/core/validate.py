@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from handlers.core.kinds import kind_of
+from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import regex_problem
 from handlers.core.verdict import BUILT_IN
@@ -36,8 +36,8 @@ def _service(canary: Canary) -> Iterator[str]:
     if not 0 < port < 65536:
         yield f"spec.service.port: {port or 'missing'}; give the port of the Service, 1 to 65535"
     kind = canary.spec.target_ref.kind
-    if kind not in ("Deployment", "DaemonSet"):
-        yield f"spec.targetRef.kind: {kind} is not supported by this version; use a Deployment or a DaemonSet"
+    if kind not in KINDS:
+        yield f"spec.targetRef.kind: {kind} is not supported; use a Deployment, a DaemonSet or a Service"
 
 
 def _analysis(canary: Canary) -> Iterator[str]:
@@ -134,7 +134,7 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
     if target is None:
         if canary.status.phase not in _ROLLOUT:
             yield f"spec.targetRef: {kind} {canary.target}.{namespace} not found; create it or mend the name"
-    else:
+    elif kind in KINDS:
         yield from kind_of(canary).problems(canary, target, seen.rules)
     for missing in seen.missing:
         keda = f", and install KEDA if there are no {SCALED_OBJECT.kind}s here" if SCALED_OBJECT.kind in missing else ""

@@ -65,7 +65,7 @@ HANDLERS = {
     SCALED_OBJECT: ROUTE,
     ROUTE_TABLE: ROUTE,
     UPSTREAM: ROUTE,
-    SERVICE: ROUTE,
+    SERVICE: f"{ROUTE} update",
     CONTROLLER_REVISION: "get list create patch delete",
     CONFIG_MAP: "get create patch",
     SECRET: "get create patch",

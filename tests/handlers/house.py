@@ -35,11 +35,13 @@ from schemas.resources import (
     DEPLOYMENT,
     ROUTE_TABLE,
     SERVICE,
+    TARGETS,
     Resource,
 )
 from schemas.settings import Settings
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import Workload
+from tests.handlers.targets import image_of, pushed, target_object
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMESPACE = "default"
@@ -150,6 +152,8 @@ class House:
         self.http = httpx.AsyncClient()
         self.uid = ""
         self.gateway: str | None = "Accepted"
+        self.resource = DEPLOYMENT
+        """What the target is."""
         self.advance = self.worker()
         self._numbers = iter(range(1, 10_000))
 
@@ -160,12 +164,17 @@ class House:
         observer = Observer(mine, self.settings, clock=lambda: self.now)
         return Advance(mine, self.bus, asker, self.settings, observer=observer)
 
-    async def prepare(self, *, replicas: int = 1, labels: dict[str, str] | None = None, **spec: Any) -> None:
+    async def prepare(
+        self, kind: str = "Deployment", *, replicas: int = 1, labels: dict[str, str] | None = None, **spec: Any
+    ) -> None:
         """``labels`` of the target's pods beside the usual one."""
+        self.resource = TARGETS[kind]
+        spec.setdefault("targetRef", {"apiVersion": self.resource.api_version, "kind": kind, "name": "podinfo"})
         await self.definitions()
-        target = deployment(replicas, namespace=self.namespace)
-        target["spec"]["template"]["metadata"]["labels"] |= labels or {}
-        await self.admin.create(DEPLOYMENT, target)
+        target = target_object(kind, namespace=self.namespace, replicas=replicas)
+        if labels:
+            target["spec"]["template"]["metadata"]["labels"] |= labels
+        await self.admin.create(self.resource, target)
         await self.ready("podinfo")
         await self.canary(**spec)
 
@@ -186,10 +195,10 @@ class House:
         self.uid = made["metadata"]["uid"]
 
     async def ready(self, name: str, timeout: float = 10) -> None:  # noqa: ASYNC109 - for a person who waits
-        """The Deployment's pods are available; asked again and again, the API has no other way to say it."""
+        """The pods are available; asked again and again, the API has no other way to say it."""
         async with asyncio.timeout(timeout):
             while True:
-                found = await self.admin.find(DEPLOYMENT, self.namespace, name)
+                found = await self.admin.find(self.resource, self.namespace, name)
                 if found is not None:
                     workload = Workload(found)
                     state = workload.readiness(threshold=100, deadline=600, now=datetime.now(UTC))
@@ -239,7 +248,7 @@ class House:
     async def catch_up(self) -> None:
         await self.gloo()
         for name in ("podinfo", "podinfo-primary"):
-            if await self.admin.find(DEPLOYMENT, self.namespace, name):
+            if await self.admin.find(self.resource, self.namespace, name):
                 await self.ready(name)
 
     async def until(self, phase: Phase, *, settled: bool = True, most: int = 30) -> None:
@@ -256,9 +265,8 @@ class House:
         await self.until(Phase.INITIALIZED)
 
     async def push(self, image: str, *, announce: bool = True) -> None:
-        container = {"name": "podinfod", "image": image}
-        body = {"spec": {"template": {"spec": {"containers": [container]}}}}
-        await self.admin.patch(DEPLOYMENT, self.namespace, "podinfo", body, type="strategic")
+        body = pushed(self.resource.kind, image)
+        await self.admin.patch(self.resource, self.namespace, "podinfo", body, type="strategic")
         if announce:
             await self.change(ChangeReason.REVISION)
 
@@ -275,11 +283,10 @@ class House:
         return int(route["spec"]["routes"][0]["routeAction"]["multi"]["destinations"][1]["weight"])
 
     async def replicas(self, name: str = "podinfo") -> int:
-        return Workload(await self.object(DEPLOYMENT, name)).replicas
+        return Workload(await self.object(self.resource, name)).replicas
 
     async def image(self, name: str = "podinfo-primary") -> str:
-        found = await self.object(DEPLOYMENT, name)
-        return str(found["spec"]["template"]["spec"]["containers"][0]["image"])
+        return image_of(await self.object(self.resource, name))
 
     async def selector(self, name: str) -> dict[str, str]:
         return dict((await self.object(SERVICE, name))["spec"]["selector"])
@@ -301,11 +308,11 @@ class House:
 def deployment(
     replicas: int = 1, image: str = "podinfo:1", name: str = "podinfo", *, namespace: str = NAMESPACE
 ) -> Object:
+    made = target_object("Deployment", namespace=namespace, replicas=replicas, image=image)
     labels = {"app": name}
-    container = {"name": "podinfod", "image": image, "ports": [{"containerPort": 9898}]}
-    template = {"metadata": {"labels": dict(labels)}, "spec": {"containers": [container]}}
-    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
-    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+    made["spec"]["template"]["metadata"]["labels"] = dict(labels)
+    made["spec"]["selector"]["matchLabels"] = labels
+    return {**made, "metadata": {"name": name, "namespace": namespace}}
 
 
 def canary_object(namespace: str = NAMESPACE, /, **spec: Any) -> Object:

@@ -13,7 +13,7 @@ from schemas.events import ChangeReason, Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
 from schemas.status import IDLE
 from schemas.workload import Workload
-from tests.handlers.core.cluster import image_of
+from tests.handlers.core.shapes import image_of
 from tests.handlers.core.watched import Watched
 from tests.scenarios.beginning import play_to
 from tests.scenarios.format import Order, Start

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.workload import Readiness, Workload
 
 Object = dict[str, Any]
+Role = Literal["primary", "canary"]
 _OURS = "canarybus.dev/"
 
 
@@ -40,8 +41,11 @@ class TargetKind(Protocol):
         """What keeps this target from being rolled out: the field and the remedy."""
         ...
 
-    def labels(self, source: Source) -> dict[str, str]:
-        """By which the primary's pods are selected; also on the primary itself."""
+    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
+        """The labels by which each side's pods are found; the primary itself carries its own.
+
+        Raises ValueError without a selector label.
+        """
         ...
 
     def inherited(self, source: Source) -> Inherited:

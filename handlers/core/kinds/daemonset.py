@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from handlers.core.kinds import pods
-from handlers.core.kinds.anatomy import Inherited, Object, Source
+from handlers.core.kinds.anatomy import Inherited, Object, Role, Source
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.kinds.daemonset import SCALE_TO_ZERO
@@ -27,8 +27,8 @@ class DaemonSetTarget:
                 "set its spec.updateStrategy.type to RollingUpdate"
             )
 
-    def labels(self, source: Source) -> dict[str, str]:
-        return pods.labels(source)
+    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
+        return pods.selectors(target, keys)
 
     def inherited(self, source: Source) -> Inherited:
         return pods.inherited(source)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handlers.core.kinds import pods
-from handlers.core.kinds.anatomy import Inherited, Object, Source
+from handlers.core.kinds.anatomy import Inherited, Object, Role, Source
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.workload import Readiness, Workload
@@ -21,8 +21,8 @@ class DeploymentTarget:
     def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
         return pods.problems(canary, target, rules)
 
-    def labels(self, source: Source) -> dict[str, str]:
-        return pods.labels(source)
+    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
+        return pods.selectors(target, keys)
 
     def inherited(self, source: Source) -> Inherited:
         return pods.inherited(source)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from handlers.core.kinds.anatomy import Inherited, Object, Source, copied, promoted
+from handlers.core.kinds.anatomy import Inherited, Object, Role, Source, copied, promoted
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.workload import Workload
@@ -24,14 +24,16 @@ def problems(canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
     )
 
 
-def labels(source: Source) -> dict[str, str]:
-    """Raises ValueError without a selector label."""
-    label = source.target.selector_label(source.rules.selector_labels)
+def selectors(target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
+    label = target.selector_label(keys)
     if label is None:
-        keys = " ".join(source.rules.selector_labels)
-        raise ValueError(f"{source.target.name}: spec.selector.matchLabels has none of {keys}")
+        raise ValueError(f"{target.name}: spec.selector.matchLabels has none of {' '.join(keys)}")
     key, value = label
-    return {key: f"{value}-primary"}
+    return {"canary": {key: value}, "primary": {key: f"{value}-primary"}}
+
+
+def labels(source: Source) -> dict[str, str]:
+    return dict(selectors(source.target, source.rules.selector_labels)["primary"])
 
 
 def template(source: Source) -> Object:

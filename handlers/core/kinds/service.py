@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from handlers.core.kinds.anatomy import Inherited, Object, Source, copied
+from handlers.core.kinds.anatomy import Inherited, Object, Role, Source, copied
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.workload import Readiness, Workload
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_ASSIGNED = ("clusterIP", "clusterIPs", "healthCheckNodePort")
+_FOR_EVER = ("clusterIP", "clusterIPs")
 _ONLY_ONE = ("externalIPs", "loadBalancerIP")
 """Addresses that two Services cannot have: they stay with the target."""
 
@@ -35,8 +34,12 @@ class ServiceTarget:
             known = " ".join(map(str, ports)) or "none"
             yield f"spec.service.port: {canary.spec.service.port} is not a port of {place}; give one of [{known}]"
 
-    def labels(self, source: Source) -> dict[str, str]:  # noqa: ARG002 - it selects pods by its spec
-        return {}
+    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:  # noqa: ARG002
+        """None: a copy selects for itself, and another revision may select others.
+
+        An upstream that knew only the old ones would lose all endpoints at once when a copy changes.
+        """
+        return {"canary": {}, "primary": {}}
 
     def inherited(self, source: Source) -> Inherited:
         """Everything but what kubectl wrote about the original."""
@@ -51,15 +54,12 @@ class ServiceTarget:
         return copy.deepcopy(dict(primary.content))
 
     def spec(self, source: Source, existing: Workload | None) -> Object:
-        """An existing copy keeps its own addresses and node ports."""
+        """The API server leaves an existing copy the address and node ports that it has, if none are named.
+
+        Whether it is headless is decided when it is made: the API server does not let that change.
+        """
         made = self.content(source)
-        if existing is None or made.get("type") == "ExternalName":
-            return made
-        before = existing.item["spec"]
-        kept = {key: before[key] for key in _ASSIGNED if key in before}
-        known = {_key(port): port["nodePort"] for port in before.get("ports") or () if "nodePort" in port}
-        ports = [port | ({"nodePort": known[_key(port)]} if _key(port) in known else {}) for port in made["ports"]]
-        return {**made, **kept, "ports": ports}
+        return made if existing is None else {key: made[key] for key in made if key not in _FOR_EVER}
 
     def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - somebody else runs the pods
         return {}
@@ -69,7 +69,3 @@ class ServiceTarget:
 
     def canary_not_ready(self, place: str, found: Readiness) -> str:
         return f"canary service {place} not ready: {found.message}"
-
-
-def _key(port: Mapping[str, Any]) -> tuple[Any, ...]:
-    return port.get("name"), port["port"], port.get("protocol", "TCP")

@@ -6,18 +6,19 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.core import desired, primary, scaler, validate
+from handlers.core import copies, desired, primary, scaler, validate
 from handlers.core.belongings import leads_here
 from handlers.core.gate import gateway, primary_readiness
 from handlers.core.inherited import found_revisions, is_inherited
-from handlers.core.kinds import Source
+from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary
 from schemas.events import Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
-from tests.handlers.core.manifests import podinfo
+from tests.handlers.core import shapes
+from tests.handlers.core.shapes import image_of
 
 KEYS = ("app", "name", "app.kubernetes.io/name")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -26,11 +27,13 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 class Cluster:
     """Target, primary and RouteTable. Pods are ready and the gateway is quick unless told otherwise."""
 
-    def __init__(self, *, drain: float = 0, no_data: str = "hold") -> None:
+    def __init__(self, *, kind: str = "Deployment", drain: float = 0, no_data: str = "hold") -> None:
         self.now = START
         self.rules = Rules(drain=drain, no_data=no_data)
-        self.target: dict[str, Any] | None = podinfo()
+        self.target: dict[str, Any] | None = shapes.make(kind)
         self.primary: dict[str, Any] | None = None
+        self.canary_copy: dict[str, Any] | None = None
+        """Of a Service target: what the canary's upstream leads to."""
         self.route: dict[str, Any] | None = None
         self.scaler: dict[str, Any] | None = None
         """The target's autoscaler; the primary's follows it, and keeps to its minimum at once."""
@@ -38,11 +41,13 @@ class Cluster:
         self.room: dict[str, int] = {}
         """How many pods of a workload find a place to run; unless said, all."""
         self.older_twin = ""
-        self.gone = podinfo()
+        self.gone = shapes.make(kind)
         """The target while somebody has deleted it."""
         self.snapshots: dict[str, Any] = {}
         self.not_ready: set[str] = set()
         """Workloads whose newest pods do not become available."""
+        self.nodes = shapes.NODES
+        """That DaemonSets run on."""
         self.stuck: set[str] = set()
         """Those whose Deployment has exceeded its progress deadline."""
         self.verdict: str | None = "Accepted"
@@ -67,7 +72,7 @@ class Cluster:
     @property
     def primary_image(self) -> str:
         assert self.primary is not None
-        return image_of(self.primary["spec"]["template"])
+        return image_of(Workload(self.primary).content)
 
     # ---- what is seen of it
 
@@ -98,16 +103,8 @@ class Cluster:
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         if item is None:
             return None
-        wanted = item["spec"]["replicas"]
-        good = 0 if role in self.not_ready else min(wanted, self.room.get(role, wanted))
-        reason = "ProgressDeadlineExceeded" if role in self.stuck else "NewReplicaSetAvailable"
-        status = {
-            "observedGeneration": item["metadata"]["generation"],
-            "replicas": wanted,
-            "updatedReplicas": wanted,
-            "availableReplicas": good,
-            "conditions": [{"type": "Progressing", "status": "True", "reason": reason}],
-        }
+        good = 0 if role in self.not_ready else self.room.get(role)
+        status = shapes.status(item, good=good, stuck=role in self.stuck, nodes=self.nodes)
         return {**copy.deepcopy(item), "status": status}
 
     # ---- how decisions become true
@@ -129,6 +126,8 @@ class Cluster:
         if seen.problems:
             self._return_broken(status, seen)
             return
+        if kind_of(canary).brings_services and self.canary_copy is None:
+            self._project_copy(canary, seen)
         self._project_route(canary, seen)
         self._project_primary(canary)
         self._project_scaler(canary)
@@ -191,7 +190,7 @@ class Cluster:
         source = Source(canary, target, status.primary_revision, template, self.rules)
         if own is None:
             made = primary.primary(source, status)
-            self.primary = {"kind": "Deployment", **made, "metadata": {"generation": 1, **made["metadata"]}}
+            self.primary = {"kind": target.kind, **made, "metadata": {"generation": 1, **made["metadata"]}}
         elif is_inherited(source, status, own):
             self.primary = copy.deepcopy(dict(own.item))
             marks = primary.marks(status, own.content)
@@ -222,12 +221,21 @@ class Cluster:
         drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= self.rules.drain
         if not wanted and not drained:
             return
-        annotations = self.target["metadata"].setdefault("annotations", {})
-        annotations[TARGET_STEP] = str(status.target_step)
+        if wanted and kind_of(canary).brings_services and not self._project_copy(canary, seen):
+            return
+        self.target["metadata"].setdefault("annotations", {})[TARGET_STEP] = str(status.target_step)
         own = Workload(self.primary).replicas if self.primary else 1
         enough = max(own, self.canary_replicas) if status.phase is Phase.TERMINATING else self.canary_replicas or own
-        self.target["spec"]["replicas"] = enough if wanted else 0
+        sized = kind_of(canary).sized(Workload(self.target), enough if wanted else 0)
+        self.target["spec"] = shapes.merge(self.target["spec"], sized)
 
-
-def image_of(template: dict[str, Any]) -> str:
-    return str(template["spec"]["containers"][0]["image"])
+    def _project_copy(self, canary: Canary, seen: Observation) -> bool:
+        """Whether it is what the status asks for."""
+        existing, revision = Workload(self.canary_copy) if self.canary_copy else None, canary.status.canary_revision
+        if copies.is_current(canary, existing):
+            return True
+        if self.target is None or not copies.may_change(canary, seen, existing) or revision not in self.snapshots:
+            return False
+        source = Source(canary, Workload(self.target), revision, self.snapshots[revision], self.rules)
+        self.canary_copy = {"kind": "Service", **copies.copy(source, existing)}
+        return True

@@ -76,7 +76,9 @@ def test_a_canary_that_never_gets_ready_is_rolled_back_past_the_deadline_with_an
     world.tick()
     assert world.status.phase is Phase.FAILED
     assert world.alerts[-1][0] == "error"
-    assert world.alerts[-1][1].startswith("Progress deadline exceeded waiting for rollout to finish: 0 of 2")
+    assert world.alerts[-1][1].startswith(
+        "Progress deadline exceeded canary deployment podinfo.test not ready: waiting for rollout to finish: 0 of 2"
+    )
 
 
 def test_a_canary_whose_deployment_gave_up_is_rolled_back_at_any_weight() -> None:
@@ -84,7 +86,8 @@ def test_a_canary_whose_deployment_gave_up_is_rolled_back_at_any_weight() -> Non
     world.stuck = {"target"}
     world.change()
     assert (world.phase, world.weight) == (Phase.FAILED, 0)
-    text = 'Rolling back podinfo.test progress deadline exceeded deployment "podinfo" exceeded its progress deadline'
+    why = 'canary deployment podinfo.test not ready: deployment "podinfo" exceeded its progress deadline'
+    text = f"Rolling back podinfo.test progress deadline exceeded {why}"
     assert text in world.told
 
 

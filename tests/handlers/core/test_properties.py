@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from schemas.events import ChangeReason, Verb
 from schemas.status import IDLE, Phase
 from schemas.workload import Workload
+from tests.handlers.core import shapes
 from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, ab_testing, blue_green, hook, stepped, weighted
+from tests.handlers.core.shapes import of_kind
 from tests.handlers.core.watched import Watched
 
 HOOKS = ("confirm-rollout", "pre-rollout", "rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
@@ -24,6 +26,10 @@ SPECS = (
     ab_testing(metrics=[SUCCESS_RATE]),
     blue_green(**ALL),
     blue_green(),
+    of_kind("DaemonSet", weighted(**ALL)),
+    of_kind("DaemonSet", blue_green(metrics=[SUCCESS_RATE])),
+    of_kind("Service", weighted(metrics=[SUCCESS_RATE], stepWeightPromotion=20)),
+    of_kind("Service", ab_testing(**ALL)),
 )
 """Some with every hook, some with few: what is never asked cannot be got wrong."""
 
@@ -98,7 +104,7 @@ def somebody(world: Watched, event: Event) -> None:
         case ("target", "back"):
             world.target = world.target or world.gone
         case ("target", "parked") if world.target is not None:
-            world.target["spec"]["replicas"] = 0
+            shapes.park(world.target)
 
 
 def measure(world: Watched, answer: str) -> None:
@@ -155,7 +161,7 @@ def test_every_promise_holds_in_every_story_and_every_story_ends(
     assert world.phase in IDLE, f"never ends: {status.phase} {world.told[-3:]}"
     assert status.settled
     assert world.weight == status.canary_weight == 0
-    assert world.canary_replicas == 0
+    assert world.canary_replicas == 0 or spec["targetRef"]["kind"] == "Service"
     assert world.primary is not None
     assert Workload(world.primary).runs(status.promoted_revision)
     assert status.waiting_for == ""

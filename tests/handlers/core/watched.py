@@ -14,7 +14,8 @@ from handlers.core.strategy import next_step
 from schemas.canary import Canary
 from schemas.events import Stimulus, Tick
 from schemas.status import CanaryStatus, Phase, Reason
-from tests.handlers.core.cluster import image_of
+from schemas.workload import Workload
+from tests.handlers.core.shapes import image_of
 from tests.handlers.core.world import World
 
 LEGAL: dict[Phase, set[Phase]] = {
@@ -61,7 +62,7 @@ class Watched(World):
             _has_earned_its_promotion(canary, seen, decision)
             self.earned.add(image_of(self.snapshots[after.primary_revision]))
         elif not after.promoted_revision and self.target is not None:
-            self.earned.add(image_of(self.target["spec"]["template"]))
+            self.earned.add(image_of(Workload(self.target).content))
         made = super().wake(stimulus, project=project)
         assert made == decision
         self._cluster_is_safe()
@@ -81,6 +82,13 @@ class Watched(World):
         if before and not self.canary_replicas:
             assert self.weight == 0, "scaled to zero while routed to"
             assert gateway(canary, seen).applied, "scaled to zero before the routes were in force"
+
+    def _project_copy(self, canary: Canary, seen: Observation) -> bool:
+        before = self.canary_copy
+        done = super()._project_copy(canary, seen)
+        if before is not None and self.canary_copy is not before:
+            assert self.weight == 0, "another revision under users' feet"
+        return done
 
     def _cluster_is_safe(self) -> None:
         routes = self.route["spec"]["routes"] if self.route else []

@@ -17,6 +17,7 @@ from schemas.canary import FINALIZER, Canary, HookType, Webhook
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.measurement import HookAnswer, Measurement
 from schemas.status import CanaryStatus, Condition, Notice, Phase
+from tests.handlers.core import shapes
 from tests.handlers.core.cluster import Cluster
 from tests.handlers.core.manifests import weighted
 
@@ -25,7 +26,8 @@ class World(Cluster):
     """One Canary in its cluster, the hooks and metrics that it asks, and a record of all that was told."""
 
     def __init__(self, spec: dict[str, Any] | None = None, *, drain: float = 0, no_data: str = "hold") -> None:
-        super().__init__(drain=drain, no_data=no_data)
+        kind = (spec or {}).get("targetRef", {}).get("kind", "Deployment")
+        super().__init__(kind=kind, drain=drain, no_data=no_data)
         self.item: dict[str, Any] = {
             "metadata": {"name": "podinfo", "namespace": "test", "uid": "u", "generation": 1, "resourceVersion": "1"},
             "spec": spec or weighted(),
@@ -78,7 +80,7 @@ class World(Cluster):
     def set_image(self, image: str) -> None:
         """Nobody is told."""
         assert self.target is not None
-        self.target["spec"]["template"]["spec"]["containers"][0]["image"] = image
+        shapes.set_image(self.target, image)
 
     def edit(self, **spec: Any) -> Decision:
         self.item["spec"] = {**self.item["spec"], **spec}

@@ -1,0 +1,34 @@
+"""Writes ``N-canary`` of a Service target: before an upstream names it, and when a revision is accepted."""
+
+from __future__ import annotations
+
+from handlers import snapshots
+from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.kube import Kube
+from handlers.core import copies
+from handlers.core.kinds import Source
+from handlers.core.observation import Observation
+from schemas.canary import Canary
+from schemas.resources import SERVICE
+from schemas.workload import Workload
+
+
+async def ensure(kube: Kube, canary: Canary, seen: Observation, target: Workload) -> bool:
+    """Whether the copy is ``canaryRevision`` now. Raises Conflict when it has moved on since it was read."""
+    found = await kube.find(SERVICE, canary.metadata.namespace, copies.name_of(canary))
+    existing = Workload(found) if found else None
+    if copies.is_current(canary, existing):
+        return True
+    revision = canary.status.canary_revision
+    content = await snapshots.load(kube, canary, revision, target)
+    if content is None or not copies.may_change(canary, seen, existing):
+        return False
+    body = copies.copy(Source(canary, target, revision, content, seen.rules), existing)
+    if existing is not None:
+        await kube.replace(SERVICE, body)
+        return True
+    try:
+        await kube.create(SERVICE, body)
+    except AlreadyExists:
+        return False
+    return True
