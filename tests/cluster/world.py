@@ -16,7 +16,16 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from handlers.adapters.kube import Kube, Object
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SECRET
+from schemas.resources import (
+    CANARY,
+    CONFIG_MAP,
+    DEPLOYMENT,
+    EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    SCALED_OBJECT,
+    SECRET,
+    Resource,
+)
 from tests.cluster.installation import account_kubeconfig
 from tests.cluster.standins import Gloo, Prometheus
 from tests.deploy.bus import PASSWORDS, deployed_bus, url_of
@@ -37,8 +46,11 @@ class World:
     operator: Client
     dead: Subscription
 
-    async def install_podinfo(self, scaled_object: Object | None = None) -> None:
-        """The tutorial's application with what it mounts, its scaler (or this one of KEDA) and its Canary."""
+    async def install_podinfo(self, scaled_object: Object | None = None, **more: Any) -> None:
+        """The tutorial's application with what it mounts, its scaler (or this one of KEDA) and its Canary.
+
+        ``more`` of the Canary's spec.
+        """
         labels = {"app": "podinfo"}
         sources = [{"configMapRef": {"name": "podinfo"}}, {"secretRef": {"name": "podinfo"}}]
         container = {"name": "podinfod", "image": OLD, "ports": [{"containerPort": 9898}], "envFrom": sources}
@@ -64,6 +76,7 @@ class World:
                 "progressDeadlineSeconds": 60,
                 "service": {"port": 9898},
                 "analysis": analysis,
+                **more,
             },
         )
 
@@ -103,6 +116,38 @@ class World:
             found = await self.kube.get(CANARY, self.namespace, "podinfo")
             raise AssertionError(f"in vain; the status is {found.get('status')}") from None
         raise AssertionError("the watch ended")
+
+    async def object(self, resource: Resource) -> Object:
+        return await self.kube.get(resource, self.namespace, "podinfo")
+
+    async def gone(self, resource: Resource, name: str) -> None:
+        """Until there is none of that name."""
+        named = f"metadata.name={name}"
+        items, version = await self.kube.list(resource, self.namespace, fields=named)
+        if not items:
+            return
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                watch = self.kube.watch(resource, self.namespace, resource_version=version, fields=named)
+                async for event in watch:
+                    if event.type == "DELETED":
+                        return
+        except TimeoutError:
+            found = await self.kube.get(resource, self.namespace, name)
+            raise AssertionError(f"never goes: {found}") from None
+        raise AssertionError("the watch ended")
+
+    async def warnings(self, text: str) -> list[Object]:
+        """Events of Canaries with ``text``; waits for the first."""
+        selected = "involvedObject.kind=Canary,type=Warning"
+        items, version = await self.kube.list(EVENT, self.namespace, fields=selected)
+        found = [item for item in items if text in item["message"]]
+        async with asyncio.timeout(_PATIENCE):
+            watch = self.kube.watch(EVENT, self.namespace, resource_version=version, fields=selected)
+            while not found:
+                event = await anext(watch)
+                found = [event.object] if event.type == "ADDED" and text in event.object["message"] else []
+        return found
 
     async def dead_letters(self) -> list[str]:
         """Subjects of messages that nobody could work on: a missing right would be found here."""

@@ -166,3 +166,47 @@ def test_every_promise_holds_in_every_story_and_every_story_ends(
     assert Workload(world.primary).runs(status.promoted_revision)
     assert status.waiting_for == ""
     assert not world.tick().changed, "at rest, nothing is written"
+
+
+endings: st.SearchStrategy[Event] = st.one_of(
+    ticks,
+    st.sampled_from([("crash",), ("wait",), ("lose", "route"), ("lose", "primary")]),
+    st.tuples(st.just("gateway"), st.sampled_from(["Accepted", "Pending", "Rejected", None])),
+    st.tuples(st.just("command"), st.sampled_from(["abort", "promote"])),
+    st.tuples(st.just("pods"), st.sampled_from(["target", "primary"]), st.sampled_from(["ready", "unready", "stuck"])),
+    st.tuples(st.just("target"), st.sampled_from(["gone", "back", "parked"])),
+    st.tuples(st.just("push"), st.integers(1, 4)),
+)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(
+    spec=st.sampled_from(SPECS),
+    story=st.lists(events, max_size=30),
+    ending=st.lists(endings, max_size=12),
+    mended=st.booleans(),
+)
+def test_every_story_may_end_in_a_deletion_and_no_deletion_goes_on_for_ever(
+    spec: dict[str, Any], story: list[Event], ending: list[Event], mended: bool
+) -> None:
+    world = Watched({**spec, "revertOnDeletion": True})
+    measure(world, "good")
+    world.until(Phase.INITIALIZED)
+    for event in story:
+        happen(world, event)
+    edit(world, "valid")
+    world.delete()
+    for event in ending:
+        if world.phase is Phase.TERMINATING:
+            happen(world, event)
+    if mended and world.phase is Phase.TERMINATING:
+        world.target = world.target or world.gone
+        world.not_ready, world.stuck = set(), set()
+        world.says("Accepted")
+    for _ in range(8):
+        world.tick()
+    assert world.phase is Phase.TERMINATED, f"never ends: {world.status.phase} {world.told[-3:]}"
+    if world.status.restored:
+        assert world.weight == world.status.canary_weight == 100
+        assert len(world.destinations()) == 1
+    assert not world.tick().changed
