@@ -13,21 +13,32 @@ from deploy.sandbox.application import PODINFO
 from deploy.sandbox.follow import following
 from deploy.sandbox.load import Load
 from deploy.sandbox.sandbox import HOST, Sandbox
+from handlers.adapters.kube import Kube
 from schemas.status import IDLE, Phase
 from tests.e2e.rollouts import Rollouts
+from tests.e2e.shop import Shop, opened
 
-RATE = 200.0
+RATE = 250.0
 """Requests per second of the users who are there all the time."""
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def running() -> AsyncIterator[Rollouts]:
-    """Everything is started and podinfo initialised."""
-    async with (
-        Sandbox() as sandbox,
-        installation.connected(sandbox.kubeconfig) as kube,
-        following(kube, PODINFO) as follower,
-    ):
+async def sandbox() -> AsyncIterator[Sandbox]:
+    """Everything is started."""
+    async with Sandbox() as started:
+        yield started
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def kube(sandbox: Sandbox) -> AsyncIterator[Kube]:
+    async with installation.connected(sandbox.kubeconfig) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running(sandbox: Sandbox, kube: Kube) -> AsyncIterator[Rollouts]:
+    """The tutorial's podinfo is initialised."""
+    async with following(kube, PODINFO) as follower:
         bus = await nats.connect(sandbox.nats_url, reconnect_time_wait=0.1, max_reconnect_attempts=-1)
         rollouts = Rollouts(sandbox, kube, follower, bus)
         await rollouts.listen()
@@ -36,6 +47,13 @@ async def running() -> AsyncIterator[Rollouts]:
         await rollouts.over(Phase.INITIALIZED)
         yield rollouts
         await bus.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def shop(sandbox: Sandbox, kube: Kube) -> AsyncIterator[Shop]:
+    """An application that nobody has heard of."""
+    async with opened(kube, sandbox.gateway_url) as shop:
+        yield shop
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -63,9 +81,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """A failed test shows what the parts said last."""
     report = yield
-    rollouts = getattr(item, "funcargs", {}).get("rollouts")
-    if report.failed and isinstance(rollouts, Rollouts):
+    sandbox = getattr(item, "funcargs", {}).get("sandbox")
+    if report.failed and isinstance(sandbox, Sandbox):
         for part in ("handlers", "watcher", "node"):
-            said = rollouts.sandbox.log(part).read_text(encoding="utf-8")
+            said = sandbox.log(part).read_text(encoding="utf-8")
             report.sections.append((f"log of {part}", said[-3000:]))
     return report
