@@ -13,14 +13,34 @@ from dataclasses import replace
 
 import httpx
 
+from handlers.adapters.metrics.cloudwatch import CloudWatch
+from handlers.adapters.metrics.datadog import Datadog
+from handlers.adapters.metrics.dynatrace import Dynatrace
+from handlers.adapters.metrics.externalmetrics import ExternalMetrics
+from handlers.adapters.metrics.graphite import Graphite
 from handlers.adapters.metrics.http import Http, Refused, Unreachable, without_password
+from handlers.adapters.metrics.influxdb import InfluxDB
+from handlers.adapters.metrics.keptn import Keptn
+from handlers.adapters.metrics.newrelic import NewRelic
 from handlers.adapters.metrics.prometheus import Prometheus
 from handlers.adapters.metrics.question import Cluster, Provider, Question, Reading, Tools
+from handlers.adapters.metrics.splunk import Splunk
+from handlers.adapters.metrics.stackdriver import Stackdriver
 from schemas.measurement import Measurement
 from schemas.metrics import ProviderType
 
 _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.PROMETHEUS: Prometheus,
+    ProviderType.DATADOG: Datadog,
+    ProviderType.CLOUDWATCH: CloudWatch,
+    ProviderType.NEWRELIC: NewRelic,
+    ProviderType.GRAPHITE: Graphite,
+    ProviderType.STACKDRIVER: Stackdriver,
+    ProviderType.INFLUXDB: InfluxDB,
+    ProviderType.DYNATRACE: Dynatrace,
+    ProviderType.KEPTN: Keptn,
+    ProviderType.SPLUNK: Splunk,
+    ProviderType.EXTERNAL_METRICS: ExternalMetrics,
 }
 _SHORTEST_SECRET = 4
 """Characters; shorter ones would blot out ordinary words."""
@@ -64,8 +84,6 @@ class Providers:
         return ""
 
     def _provider(self, kind: ProviderType) -> Provider:
-        if kind not in _KINDS:
-            raise Refused(f"provider {kind.value} is not supported by this version; use prometheus")
         if kind not in self._made:
             self._made[kind] = _KINDS[kind](self._tools)
         return self._made[kind]

@@ -36,7 +36,7 @@ class Prometheus:
             secret=question.secret,
             insecure_skip_verify=question.insecure_skip_verify,
         )
-        return _value(as_json(answer))
+        return value_of(as_json(answer))
 
 
 def _headers(question: Question) -> list[tuple[str, str]]:
@@ -65,7 +65,8 @@ def authorization(secret: Mapping[str, str] | None, provider: str) -> str:
     return "Basic " + base64.b64encode(pair.encode()).decode()
 
 
-def _value(parsed: Any) -> float | None:
+def value_of(parsed: Any) -> float | None:
+    """The number in an answer of Prometheus' HTTP API, None when it is empty. Raises Refused for anything else."""
     if not isinstance(parsed, dict) or parsed.get("status") != "success":
         words = parsed.get("error") if isinstance(parsed, dict) else None
         raise Refused(f"query failed: {words or 'the answer has no status success'}")

@@ -1,0 +1,161 @@
+"""Google Cloud Monitoring: PromQL, or MQL as older templates have it. google-auth finds and refreshes the login."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import httpx
+import orjson
+
+from handlers.adapters.metrics.extras import missing
+from handlers.adapters.metrics.http import Refused, Unreachable, as_json, as_number, several, url_of
+from handlers.adapters.metrics.prometheus import value_of
+from handlers.adapters.metrics.question import Question, Reading, Tools
+
+_SCOPES = ("https://www.googleapis.com/auth/monitoring.read",)
+_STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
+
+
+class _Login(NamedTuple):
+    credentials: Any
+    project: str
+
+
+class Stackdriver:
+    """A Secret names the ``project`` and may hold a ``serviceAccountKey``; without one the workload's own identity."""
+
+    default_address: ClassVar[str] = "https://monitoring.googleapis.com"
+    timeout: ClassVar[float] = 10.0
+
+    def __init__(self, tools: Tools) -> None:
+        self._http = tools.http
+        self._logins: dict[str, _Login] = {}
+
+    async def read(self, question: Question) -> Reading:
+        if is_mql(question.query):
+            return _mql_reading(await self._mql(question, question.query))
+        return Reading(value_of(await self._promql(question, " ".join(question.query.split()))))
+
+    async def check(self, question: Question) -> None:
+        if value_of(await self._promql(question, "vector(1)")) != 1:
+            raise Refused("vector(1) did not give 1")
+
+    async def _promql(self, question: Question, query: str) -> Any:
+        return await self._post(question, "location/global/prometheus/api/v1/query", "/v1", {"query": query})
+
+    async def _mql(self, question: Question, query: str) -> Any:
+        return await self._post(question, "timeSeries:query", "/v3", {"query": query})
+
+    async def _post(self, question: Question, path: str, version: str, body: dict[str, str]) -> Any:
+        login = await asyncio.to_thread(self._login, question.secret)
+        answer = await self._http.fetch(
+            "POST",
+            url_of(question.address, f"{version}/projects/{login.project}/{path}", "stackdriver"),
+            headers=[("Authorization", f"Bearer {login.credentials.token}"), ("Content-Type", "application/json")],
+            content=orjson.dumps(body),
+        )
+        return as_json(answer)
+
+    def _login(self, secret: Mapping[str, str] | None) -> _Login:
+        """In a thread: google-auth waits for its answers. A token is kept until it is about to expire."""
+        if secret is not None and not secret.get("project", "").strip():
+            raise ValueError("stackdriver credentials does not contain a project id")
+        name = hashlib.sha256(orjson.dumps(dict(secret or {}))).hexdigest()
+        login = self._logins.get(name) or _find(secret or {})
+        if not login.project:
+            raise Refused("no project is known; give the template a Secret with the key project")
+        self._logins[name] = login
+        if not login.credentials.valid:
+            _refresh(login.credentials)
+        return login
+
+
+def is_mql(query: str) -> bool:
+    """PromQL has no pipe but in strings; MQL is a chain of them, or one ``fetch``."""
+    return "|" in _STRING.sub("", query) or query.lstrip().startswith("fetch")
+
+
+def _find(secret: Mapping[str, str]) -> _Login:
+    try:
+        import google.auth
+        from google.oauth2 import service_account
+    except ImportError as error:
+        raise missing("stackdriver", "google-auth") from error
+    key, project = secret.get("serviceAccountKey", "").strip(), secret.get("project", "").strip()
+    try:
+        if key:
+            make: Any = service_account.Credentials.from_service_account_info
+            found = make(orjson.loads(key), scopes=_SCOPES)
+            return _Login(found, project or str(found.project_id or ""))
+        default, own = google.auth.default(scopes=_SCOPES)
+        return _Login(default, project or own or "")
+    except (ValueError, google.auth.exceptions.GoogleAuthError) as error:
+        raise Refused(f"no login for Google Cloud: {error}") from error
+
+
+def _refresh(credentials: Any) -> None:
+    from google.auth import exceptions
+
+    try:
+        credentials.refresh(_fetch)
+    except exceptions.TransportError as error:
+        raise Unreachable(f"no login for Google Cloud: {error}") from error
+    except exceptions.GoogleAuthError as error:
+        raise Refused(f"no login for Google Cloud: {error}") from error
+
+
+class _Fetched(NamedTuple):
+    """What google-auth expects of its transport."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: bytes
+
+
+def _fetch(
+    url: str,
+    method: str = "GET",
+    body: bytes | None = None,
+    headers: Mapping[str, str] | None = None,
+    timeout: float | None = None,
+    **_: Any,
+) -> _Fetched:
+
+    try:
+        answer = httpx.request(method, url, content=body, headers=dict(headers or {}), timeout=timeout or 5.0)
+    except httpx.HTTPError as error:
+        failure: Any = exceptions.TransportError
+        raise failure(str(error)) from error
+    return _Fetched(answer.status_code, answer.headers, answer.content)
+
+
+def _mql_reading(answer: Any) -> Reading:
+    match answer:
+        case {"timeSeriesData": [{"pointData": [*points]}]}:
+            return _newest(points)
+        case {"timeSeriesData": [_, _, *_] as series}:
+            raise several(orjson.dumps(item.get("labelValues") or []).decode() for item in series)
+        case {"error": {"message": words}}:
+            raise Refused(f"query failed: {words}")
+        case dict():
+            return Reading(None)
+        case _:
+            raise Refused("the answer has no time series")
+
+
+def _newest(points: list[Any]) -> Reading:
+    known = [point for point in points if isinstance(point, dict) and point.get("values")]
+    if not known:
+        return Reading(None)
+    newest = max(known, key=lambda point: str((point.get("timeInterval") or {}).get("endTime", "")))
+    value = newest["values"][0]
+    for kind in ("doubleValue", "int64Value"):
+        if kind in value:
+            return Reading(as_number(value[kind], kind))
+    if "boolValue" in value:
+        return Reading(float(bool(value["boolValue"])))
+    raise Refused(f"the newest point is a {next(iter(value), 'nothing')}, not a number")
