@@ -56,8 +56,8 @@ schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/
 	@$(RUN) -m schemas.generate
 
 lock: .venv/ready ## pin what pyproject.toml allows
-	@$(PIN) --upgrade --extra sandbox --extra dev --allow-unsafe -o requirements.lock pyproject.toml
-	@$(PIN) -c requirements.lock -o deploy/requirements.lock pyproject.toml
+	@$(PIN) --upgrade --extra cloudwatch --extra stackdriver --extra sandbox --extra dev --allow-unsafe -o requirements.lock pyproject.toml
+	@$(PIN) -c requirements.lock --extra cloudwatch --extra stackdriver -o deploy/requirements.lock pyproject.toml
 
 clean: ## remove what set-up and tests left
 	@rm -rf .venv .sandbox .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

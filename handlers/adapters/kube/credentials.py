@@ -82,7 +82,7 @@ class _Kubeconfig(_Source):
 
     async def _load(self) -> Configuration:
         found = Configuration()
-        loader = await credentials.load_kube_config(  # type: ignore[no-untyped-call]  # it has no types
+        loader = await credentials.load_kube_config(  # it has no types
             config_file=os.pathsep.join(map(str, self._paths)),
             context=self._context or self._current_context(),
             client_configuration=found,
@@ -117,12 +117,12 @@ class _ServiceAccount(_Source):
 
     async def _load(self) -> Configuration:
         found = Configuration()
-        loader = InClusterConfigLoader(  # type: ignore[no-untyped-call]  # it has no types
+        loader = InClusterConfigLoader(  # it has no types
             token_filename=str(self._directory / "token"),
             cert_filename=str(self._directory / "ca.crt"),
             try_refresh_token=False,
         )
-        loader.load_and_set(found)  # type: ignore[no-untyped-call]
+        loader.load_and_set(found)
         self.expires = time.monotonic() + _TOKEN_FILE_SECONDS
         return found
 

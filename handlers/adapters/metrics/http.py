@@ -55,7 +55,8 @@ class Http:
         """The body of a 2xx. Redirects are followed on the same host; headers and secrets never leave for another."""
         client = self._for(secret or {}, insecure_skip_verify=insecure_skip_verify)
         try:
-            asked = client.build_request(method, url, params=[*(params or [])], headers=headers, content=content)
+            found = httpx.QueryParams(tuple(params)) if params else None
+            asked = client.build_request(method, url, params=found, headers=headers, content=content)
             for _ in range(_MOST_REDIRECTS):
                 response, body = await _send(client, asked)
                 following = response.next_request

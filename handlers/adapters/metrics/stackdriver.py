@@ -125,10 +125,12 @@ def _fetch(
     **_: Any,
 ) -> _Fetched:
 
+    from google.auth import exceptions
+
+    failure: Any = exceptions.TransportError
     try:
         answer = httpx.request(method, url, content=body, headers=dict(headers or {}), timeout=timeout or 5.0)
     except httpx.HTTPError as error:
-        failure: Any = exceptions.TransportError
         raise failure(str(error)) from error
     return _Fetched(answer.status_code, answer.headers, answer.content)
 

@@ -119,7 +119,9 @@ async def test_external_metrics_are_found_by_namespace_and_selector(query: str, 
     assert seen.headers["Authorization"] == "Bearer em-token"
 
 
-@pytest.mark.parametrize(("query", "words"), [("a/b/c", "too many slashes"), ("", "cannot be empty"), ("a/", "cannot be empty")])
+@pytest.mark.parametrize(
+    ("query", "words"), [("a/b/c", "too many slashes"), ("", "cannot be empty"), ("a/", "cannot be empty")]
+)
 async def test_an_external_metric_that_is_none_is_refused(query: str, words: str) -> None:
     assert words in (await ask("externalmetrics", "http://127.0.0.1:1", query)).detail
 
