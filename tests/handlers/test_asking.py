@@ -72,7 +72,7 @@ async def test_credentials_come_from_the_secret_as_it_is_now(house: House) -> No
 @pytest.mark.parametrize(
     ("provider", "words"),
     [
-        ({"type": "datadog"}, "datadog credentials does not contain datadog_application_key"),
+        ({"type": "datadog"}, "datadog credentials does not contain datadog_api_key"),
         ({"address": "nowhere"}, "prometheus address nowhere is not a valid URL"),
     ],
 )

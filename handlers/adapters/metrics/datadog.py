@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
+_APPLICATION_KEY = "datadog_application_key"
 _WINDOWS = 10
 """Intervals that are asked for: agents report late, so the newest point may be some of them old."""
 
