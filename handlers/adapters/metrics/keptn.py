@@ -15,6 +15,8 @@ _METRIC = Resource("metrics.keptn.sh", "v1beta1", "keptnmetrics", "KeptnMetric")
 _ANALYSIS = Resource("metrics.keptn.sh", "v1beta1", "analyses", "Analysis")
 _POLL = 1.0
 """Seconds between two looks at an Analysis."""
+_LONGEST = 10.0
+"""Seconds for an Analysis to complete."""
 
 
 class _Analysis(NamedTuple):
@@ -81,14 +83,14 @@ class Keptn:
 
     async def _outcome(self, namespace: str, name: str) -> Reading:
         try:
-            async with asyncio.timeout(self.timeout - 2 * _POLL):
+            async with asyncio.timeout(_LONGEST):
                 while True:
                     status = (await self._cluster.get(_ANALYSIS, namespace, name)).get("status") or {}
                     if status.get("state") == "Completed":
                         return Reading(1.0 if status.get("pass") else 0.0)
                     await asyncio.sleep(_POLL)
         except TimeoutError:
-            raise Unreachable(f"the analysis {name} did not complete within {self.timeout - 2 * _POLL:g}s") from None
+            raise Unreachable(f"the analysis {name} did not complete within {_LONGEST:g}s") from None
 
 
 def _analysis(namespace: str, definition: str, more: list[str]) -> _Analysis:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from handlers.adapters.metrics.keptn import Keptn
 from handlers.adapters.metrics.quantity import as_quantity
 from schemas.measurement import Measurement
 from schemas.metrics import ProviderType
@@ -79,7 +78,7 @@ async def test_an_analysis_is_made_waited_for_and_taken_away(
 
 async def test_an_analysis_that_does_not_end_is_taken_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("handlers.adapters.metrics.keptn._POLL", 0.01)
-    monkeypatch.setattr(Keptn, "timeout", 0.2)
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._LONGEST", 0.1)
     keptn = Keptns(looks=10_000)
     async with serving(keptn.answer) as url:
         found = await ask_cluster("keptn", url, "analysis/test/release")
