@@ -59,7 +59,7 @@ class Router:
     async def return_to_target(self, canary: Canary, seen: Observation) -> None:
         """A deletion: what leads to the target is there before the routes name nothing else."""
         target = seen.target_workload
-        if target is None or not canary.status.returned or target.selector_label(self._keys) is None:
+        if target is None or not canary.status.returned or any(kind_of(canary).problems(canary, target, seen.rules)):
             return
         await self._way_to_target(canary, target)
         if seen.route is None:
@@ -68,17 +68,25 @@ class Router:
             await self._patch(canary, seen)
 
     async def _way_to_target(self, canary: Canary, target: Workload) -> None:
+        """A Service as target needs no copy any more: the upstream leads to itself."""
         services = desired.services(canary, target, self._keys)
-        await self._ensure(SERVICE, services["canary"], _SERVICE_FIELDS)
         source, selector = await self._source(canary), desired.selectors(target, self._keys)["canary"]
         body = desired.upstream(canary, "canary", selector, source)
+        if services:
+            await self._ensure(SERVICE, services["canary"], _SERVICE_FIELDS)
+        else:
+            body["spec"]["kube"]["serviceName"] = target.name
         # settings whose source is lost stay as they are
         copied = () if source is None and canary.spec.upstream_ref else desired.COPIED_UPSTREAM_FIELDS
         await self._ensure(UPSTREAM, body, ("kube", *copied))
+        if services:
+            await self._return_apex(canary, target, services["apex"], selector)
+
+    async def _return_apex(self, canary: Canary, target: Workload, wanted: Object, selector: Mapping[str, str]) -> None:
         apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
         if apex is None:
-            made = {**services["apex"]["spec"], "selector": selector}
-            await self._ensure(SERVICE, {**services["apex"], "spec": made}, _SERVICE_FIELDS, new=True)
+            made = {**wanted["spec"], "selector": dict(selector)}
+            await self._ensure(SERVICE, {**wanted, "spec": made}, _SERVICE_FIELDS, new=True)
         elif (back := apex_selector(apex, target, self._keys)) is not None:
             guard = {"resourceVersion": apex["metadata"]["resourceVersion"]}
             patch = {"metadata": guard, "spec": {"selector": _replacing(apex["spec"]["selector"], back)}}

@@ -69,7 +69,8 @@ class Workloads:
             return
         match target_turn(canary, seen):
             case "run":
-                if kind_of(canary).brings_services and not await copies.ensure(self._kube, canary, seen, target):
+                copied = kind_of(canary).brings_services and not canary.deleting
+                if copied and not await copies.ensure(self._kube, canary, seen, target):
                     return
                 replicas = _more(canary, seen, target)
             case "park":

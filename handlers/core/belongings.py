@@ -89,7 +89,8 @@ def made(canary: Canary) -> tuple[Place, ...]:
     configs = [tracked.partition("/") for tracked in canary.status.tracked_configs]
     return (
         *left_behind(canary),
-        Place(SERVICE, f"{canary.service}-primary"),
+        *((Place(SERVICE, f"{canary.service}-canary"),) if kind is SERVICE else ()),
+        *((Place(SERVICE, f"{canary.service}-primary"),) if kind is not SERVICE else ()),
         Place(UPSTREAM, canary.upstream("primary")),
         *((Place(SCALERS[ref.kind], f"{ref.name}-primary"),) if ref and ref.kind in SCALERS else ()),
         *(Place(_CONFIGS[config], f"{name}-primary") for config, _, name in configs if config in _CONFIGS),
@@ -106,12 +107,10 @@ def own(canary: Canary) -> tuple[Place, ...]:
 
 def left_behind(canary: Canary) -> tuple[Place, ...]:
     """What leads users to the target when the Canary is gone: the routes, what they name, and the apex Service."""
-    return (
-        Place(ROUTE_TABLE, canary.service),
-        Place(UPSTREAM, canary.upstream("canary")),
-        Place(SERVICE, f"{canary.service}-canary"),
-        Place(SERVICE, canary.service),
-    )
+    routes = Place(ROUTE_TABLE, canary.service), Place(UPSTREAM, canary.upstream("canary"))
+    if canary.spec.target_ref.kind == SERVICE.kind:
+        return routes
+    return (*routes, Place(SERVICE, f"{canary.service}-canary"), Place(SERVICE, canary.service))
 
 
 def leads_here(canary: Canary, route_table: Mapping[str, Any]) -> bool:

@@ -16,6 +16,7 @@ from schemas.resources import (
     CANARY,
     CONTROLLER_REVISION,
     CUSTOM_RESOURCE_DEFINITION,
+    DAEMON_SET,
     DEPLOYMENT,
     HORIZONTAL_POD_AUTOSCALER,
     ROUTE_TABLE,
@@ -317,6 +318,31 @@ async def test_a_service_that_somebody_applied_gets_his_own_selector_back(house:
     await _delete(house)
     await _gone(house)
     assert await house.selector("podinfo") == own
+
+
+async def test_a_daemonset_runs_on_its_nodes_again(house: House) -> None:
+    await house.prepare("DaemonSet", revertOnDeletion=True)
+    await house.initialized()
+    await _delete(house, "Foreground")
+    await _gone(house)
+    found = await house.object(DAEMON_SET, "podinfo")
+    assert not found["spec"]["template"]["spec"].get("nodeSelector")
+    assert found["status"]["numberAvailable"] == 1
+    assert await house.admin.find(DAEMON_SET, NAMESPACE, "podinfo-primary") is None
+
+
+async def test_routes_lead_to_a_service_itself_again_and_its_copies_go(house: House) -> None:
+    await house.prepare("Service", revertOnDeletion=True)
+    await house.initialized()
+    before = (await house.object(SERVICE, "podinfo"))["spec"]
+    await _delete(house, "Foreground")
+    await _gone(house)
+    upstream = await house.object(UPSTREAM, "default-podinfo-canaryupstream-9898")
+    assert upstream["spec"]["kube"]["serviceName"] == "podinfo"
+    for name in ("podinfo-primary", "podinfo-canary"):
+        assert await house.admin.find(SERVICE, NAMESPACE, name) is None, name
+    assert (await house.object(SERVICE, "podinfo"))["spec"] == before
+    assert "ownerReferences" not in upstream["metadata"]
 
 
 async def test_a_canary_that_was_never_looked_at_needs_nothing_to_go(house: House) -> None:

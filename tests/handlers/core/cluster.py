@@ -221,7 +221,8 @@ class Cluster:
         drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= self.rules.drain
         if not wanted and not drained:
             return
-        if wanted and kind_of(canary).brings_services and not self._project_copy(canary, seen):
+        copied = kind_of(canary).brings_services and not canary.deleting
+        if wanted and copied and not self._project_copy(canary, seen):
             return
         self.target["metadata"].setdefault("annotations", {})[TARGET_STEP] = str(status.target_step)
         own = Workload(self.primary).replicas if self.primary else 1

@@ -17,6 +17,7 @@ from schemas.workload import Workload
 from tests.handlers.core.cluster import KEYS
 from tests.handlers.core.manifests import ab_testing, hook, podinfo, weighted
 from tests.handlers.core.rollouts import DEADLINE, progressing
+from tests.handlers.core.shapes import is_parked, of_kind
 from tests.handlers.core.world import World
 
 STAYS = (
@@ -177,6 +178,19 @@ def test_it_ends_with_the_target_serving_from_wherever_it_was(name: str) -> None
     asked = len(world.asked)
     assert not world.tick().changed
     assert len(world.asked) == asked, "ticks of a deleted Canary only finalise"
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "Service"])
+def test_targets_of_other_kinds_are_returned_to_as_well(kind: str) -> None:
+    world = World(of_kind(kind, {**weighted(), "revertOnDeletion": True})).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    world.delete()
+    world.tick(3)
+    assert (world.phase, world.status.restored) == (Phase.TERMINATED, True), world.told[-3:]
+    assert world.target is not None
+    assert not is_parked(world.target)
+    assert shares(world) == [("canaryupstream", 100)]
 
 
 @pytest.mark.parametrize("name", STORIES)
