@@ -230,12 +230,16 @@ class StepResult(Message):
 
 
 class NoticeMessage(Message):
-    """One receiver's part of a result: a failing receiver never repeats another's."""
+    """One receiver's part of a result: a failing receiver never repeats another's.
+
+    ``about`` names what is told afterwards: the receiver whose answer it is, and how that came out.
+    """
 
     kind: ClassVar[str] = "notice"
     type: ClassVar[str] = "dev.canarybus.notice.v1"
     receiver: str
     result: StepResult
+    about: str = ""
 
     @property
     def subject(self) -> str:
@@ -243,7 +247,7 @@ class NoticeMessage(Message):
 
     @property
     def message_id(self) -> str:
-        return f"{self.result.message_id}.{self.receiver}"
+        return ".".join(filter(None, (self.result.message_id, self.receiver, self.about)))
 
 
 class DeadLetter(Message):

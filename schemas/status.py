@@ -42,6 +42,7 @@ class Reason(StrEnum):
 
     INITIALIZING = "Initializing"
     INITIALIZED = "Initialized"
+    PROVIDERS_AVAILABLE = "ProvidersAvailable"
     NEW_REVISION = "NewRevision"
     RESTARTED = "Restarted"
     STARTED = "Started"
@@ -91,7 +92,10 @@ WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data", "source
 
 
 class Condition(Wire):
-    """The first three have no defaults, because what is a default is not written, and the API demands them."""
+    """``Promoted`` as the peer's, ``Ready``: whether anything is held (:mod:`handlers.core.conditions`).
+
+    The first three have no defaults, because what is a default is not written, and the API demands them.
+    """
 
     type: str
     status: Literal["True", "False", "Unknown"]

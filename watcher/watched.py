@@ -122,9 +122,13 @@ def _interval(canary: Canary, shortest: float) -> float:
 
 
 def _compared(canary: Canary) -> str | None:
-    """Design section 2, "level-triggered"; what is suspended or ending starts nothing, and NEW is announced anyway."""
+    """Design section 2, "level-triggered"; what is suspended or ending starts nothing, and NEW is announced anyway.
+
+    At rest a suspended one is told all the same: its condition must not say that another revision is promoted.
+    """
     status = canary.status
-    if canary.spec.suspend or canary.deleting or canary.problems:
+    suspended = canary.spec.suspend and status.phase not in (Phase.INITIALIZED, Phase.SUCCEEDED)
+    if suspended or canary.deleting or canary.problems:
         return None
     match status.phase:
         case Phase.NEW | Phase.TERMINATING | Phase.TERMINATED:

@@ -7,11 +7,11 @@ step being made whenever the desired value of its object changes (design section
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
+from handlers.core import conditions
 from handlers.core.observation import Observation
-from handlers.core.texts import condition_of, describe_routing
+from handlers.core.texts import describe_routing
 from schemas.canary import Canary
 from schemas.events import Reply
 from schemas.status import CanaryStatus, CheckResult, Condition, LastStep, Notice, Phase, Reason, Severity, WaitingFor
@@ -98,8 +98,7 @@ class Draft:
             return self.set(**fields)
         whole = self.seen.now.replace(microsecond=0)
         fresh = {"settled": False, "waiting_for": "", "closed_gate": None, **fields}
-        moved = self.set(phase=phase, last_transition_time=whole, **fresh)
-        return moved._condition(condition_of(phase, self.canary, moved.status))
+        return self.set(phase=phase, last_transition_time=whole, **fresh)
 
     def weigh(self, weight: int, **fields: Any) -> Draft:
         """Give the canary ``weight`` percent. Nothing happens when it has it already."""
@@ -130,6 +129,7 @@ class Draft:
         severity: Severity | None = None,
         quiet: bool = False,
         alarmed: bool = True,
+        warn: bool = True,
     ) -> Draft:
         """Nothing advances, and people can see why. Told once, and again only when the sentence changes.
 
@@ -142,7 +142,7 @@ class Draft:
             return held
         again = alarmed and before is not None and before.reason == reason.value
         # a new sentence of the same kind is an event, no second alert
-        return held.tell(reason, message, warn=True, alert=alert, severity=None if again else severity)
+        return held.tell(reason, message, warn=warn, alert=alert, severity=None if again else severity)
 
     def go_on(self, waiting_for: WaitingFor = "") -> Draft:
         """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
@@ -156,17 +156,17 @@ class Draft:
         return ready.reason if ready is not None and ready.status == "False" else ""
 
     def _ready(self) -> Condition | None:
-        return next((item for item in self.status.conditions if item.type == "Ready"), None)
+        return conditions.of_type(self.status, conditions.READY)
 
     def _set_ready(self, status: str, reason: str, message: str) -> Draft:
-        return self._condition(Condition(type="Ready", status=status, reason=reason, message=message))  # type: ignore[arg-type]
+        return self._condition(Condition(type=conditions.READY, status=status, reason=reason, message=message))  # type: ignore[arg-type]
 
     def _condition(self, wanted: Condition) -> Draft:
-        return self.set(conditions=_with_condition(self.status.conditions, wanted, self.seen.now))
+        return self.set(conditions=conditions.with_condition(self.status.conditions, wanted, self.seen.now))
 
     def done(self, reply: Reply | None = None) -> Decision:
         """Close the books: a step number if anything changed."""
-        status = self.status
+        status = self._said_promoted().status
         if status.observed_generation != self.canary.metadata.generation:
             status = status.model_copy(update={"observed_generation": self.canary.metadata.generation})
         if status == self.canary.status and not self.notices:
@@ -184,17 +184,14 @@ class Draft:
         status = status.model_copy(update={"step": self.step, "last_step": last})
         return Decision(status, self.notices, reply, changed=True)
 
+    def _said_promoted(self) -> Draft:
+        """What ``Promoted`` says follows from the whole step."""
+        before, kind = self.canary.status, self.canary.spec.target_ref.kind
+        if self.status.phase is Phase.NEW:
+            return self
+        reverted = any(notice.reason is Reason.REVERTED for notice in self.notices)
+        revision = self.seen.target_revision
+        return self._condition(conditions.promoted(before, self.status, kind, revision, reverted=reverted))
+
     def facts(self) -> str:
         return describe_routing(self.canary.spec.analysis)
-
-
-def _with_condition(before: tuple[Condition, ...], wanted: Condition, now: datetime) -> tuple[Condition, ...]:
-    now = now.replace(microsecond=0)
-    old = next((item for item in before if item.type == wanted.type), None)
-    if old and (old.status, old.reason, old.message) == (wanted.status, wanted.reason, wanted.message):
-        return before
-    since = old.last_transition_time if old and old.status == wanted.status else now
-    new = wanted.model_copy(update={"last_update_time": now, "last_transition_time": since})
-    if old is None:
-        return (*before, new)
-    return tuple(new if item.type == wanted.type else item for item in before)

@@ -52,14 +52,12 @@ def succeed(draft: Draft, *, skipped: bool) -> Draft:
             f"Promotion completed! Canary analysis was skipped for {draft.target_place}",
             alert="Canary analysis was skipped, promotion finished.",
             severity="info",
-            facts=True,
         )
     return ended.tell(
         Reason.PROMOTED,
         f"Promotion completed! Scaling down {draft.target_place}",
         alert="Canary analysis completed successfully, promotion finished.",
         severity="info",
-        facts=True,
     )
 
 

@@ -63,7 +63,9 @@ def _routes(draft: Draft) -> Draft:
 
 def _initialised(draft: Draft) -> Draft:
     revision = draft.status.primary_revision
-    kind = draft.canary.spec.target_ref.kind
+    kind, answers = draft.canary.spec.target_ref.kind, draft.seen.answers
+    if answers is not None and answers.asked:
+        draft = draft.tell(Reason.PROVIDERS_AVAILABLE, "all the metrics providers are available!")
     done = draft.enter(
         Phase.INITIALIZED,
         last_applied_spec=revision,

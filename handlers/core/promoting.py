@@ -35,9 +35,9 @@ def promoting(draft: Draft) -> Draft:
             alert=text,
             severity="error",
         )
-    message = f"Promotion of {draft.target_place} failed, primary not ready: {found.message}"
+    message = f"Promotion of {draft.target_place} failed, primary not ready: {text}"
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
-    alert = f"Promotion failed, primary not ready: {found.message}"
+    alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
 
 

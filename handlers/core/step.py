@@ -113,8 +113,8 @@ def _suspended(draft: Draft) -> Draft:
         draft = draft.set(settled=True)
     text = f"skipping canary run as object is suspended, canary weight stays at {status.canary_weight}"
     if draft.status.settled:
-        return draft.hold(Reason.SUSPENDED, text, waiting_for=status.waiting_for)
+        return draft.hold(Reason.SUSPENDED, text, waiting_for=status.waiting_for, warn=False)
     settled = idle.settle(draft).status
     # only what it found counts: why it is not settled yet would take turns with this sentence, slot after slot
     found = {"settled": settled.settled, "returning": settled.returning}
-    return draft.set(**found).hold(Reason.SUSPENDED, text, waiting_for=settled.waiting_for)
+    return draft.set(**found).hold(Reason.SUSPENDED, text, waiting_for=settled.waiting_for, warn=False)

@@ -1,55 +1,13 @@
-"""The peer's sentences in conditions and alerts: people's filters match them (spec 1.1.6, 2.11)."""
+"""Sentences that are said in more than one place; the peer's are matched by people's filters (spec 2.11)."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from schemas.base import format_time
 from schemas.canary import Analysis, Canary, Ref, Strategy
 from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import DAEMON_SET
-from schemas.status import CanaryStatus, Condition, Paused, Phase, Reason
+from schemas.status import CanaryStatus, Paused
 from schemas.workload import Workload
-
-_UNKNOWN: dict[Phase, str] = {
-    Phase.NEW: "New {kind} detected, starting initialization.",
-    Phase.INITIALIZING: "New {kind} detected, starting initialization.",
-    Phase.WAITING: "Waiting for approval.",
-    Phase.WAITING_PROMOTION: "Waiting for approval.",
-    Phase.PROGRESSING: "New revision detected, progressing canary analysis.",
-    Phase.PROMOTING: "Canary analysis completed, starting primary rolling update.",
-    Phase.FINALISING: "Canary analysis completed, routing all traffic to primary.",
-    Phase.TERMINATING: "Canary deleted, restoring the {kind}.",
-    Phase.TERMINATED: "Canary deleted, {kind} restored.",
-}
-_TRUE: dict[Phase, str] = {
-    Phase.INITIALIZED: "{kind} initialization completed.",
-    Phase.SUCCEEDED: "Canary analysis completed successfully, promotion finished.",
-}
-
-
-def condition_of(phase: Phase, canary: Canary, status: CanaryStatus) -> Condition:
-    """The condition ``Promoted``, which ``kubectl wait --for=condition=promoted`` looks at."""
-    kind = canary.spec.target_ref.kind
-    value: Literal["True", "False", "Unknown"]
-    if phase is Phase.FAILED:
-        value, text = "False", _failure(status)
-    elif phase in _TRUE:
-        value, text = "True", _TRUE[phase]
-    elif phase is Phase.TERMINATED and status.returning and not status.restored:
-        value, text = "Unknown", "Canary deleted, {kind} left as it is."
-    else:
-        value, text = "Unknown", _UNKNOWN[phase]
-    return Condition(type="Promoted", status=value, reason=phase.value or "New", message=text.format(kind=kind))
-
-
-def _failure(status: CanaryStatus) -> str:
-    ending = status.returning
-    if ending and ending.reason is Reason.PROMOTION_FAILED:
-        return "Promotion failed, {kind} scaled to zero and primary returned to the last promoted revision."
-    if ending and ending.reason is Reason.ROLLED_BACK:
-        return "Rolled back on command, primary returned to the revision promoted before."
-    return "Canary analysis failed, {kind} scaled to zero."
 
 
 def describe_routing(analysis: Analysis) -> str:

@@ -94,12 +94,17 @@ def _foreign_traffic(canary: Canary, metric: Metric, seen: Observation) -> float
 def _out_of_range(canary: Canary, metric: Metric, value: float, sign: str, limit: float) -> str:
     start = f"Halt {canary.ref} advancement"
     if metric.template_ref is None and metric.name == SUCCESS_RATE:
-        return f"{start} success rate {value:.2f}% {sign} {limit:g}%"
+        return f"{start} success rate {value:.2f}% {sign} {_plain(limit)}%"
     if metric.template_ref is None and metric.name == DURATION:
         # the histogram is in milliseconds and the peer shows whole ones
         shown, bound = format_duration(int(value) / 1000), format_duration(int(limit) / 1000)
         return f"{start} request duration {shown} {sign} {bound}"
-    return f"{start} {metric.name} {value:.2f} {sign} {limit:g}"
+    return f"{start} {metric.name} {value:.2f} {sign} {_plain(limit)}"
+
+
+def _plain(limit: float) -> str:
+    """As many digits as it has, and no exponent that nobody wrote."""
+    return str(int(limit)) if limit.is_integer() else repr(limit)
 
 
 def _no_values(canary: Canary, metric: Metric, measured: Measurement) -> str:
@@ -110,7 +115,8 @@ def _no_values(canary: Canary, metric: Metric, measured: Measurement) -> str:
     if metric.name in BUILT_IN:
         place = f"{canary.target}.{canary.metadata.namespace}"
         provider = canary.spec.provider or "gloo"
-        end = f": {measured.detail}" if measured.detail else ": no values found"
+        # the peer gives the cause for one of the two only
+        end = f": {measured.detail or 'no values found'}" if metric.name == SUCCESS_RATE else ""
         return (
             f"Halt advancement no values found for {provider} metric {metric.name} "
             f"probably {place} is not receiving traffic{end}"

@@ -78,8 +78,14 @@ def test_a_target_is_compared_with_the_revision_that_its_phase_is_about(
         assert (cause.reason, cause.object, cause.version) == (ChangeReason.REVISION, "Deployment/podinfo", "4.12")
 
 
-def test_a_suspended_canary_starts_nothing() -> None:
-    assert revision_cause(watched(spec={"suspend": True}, phase="Succeeded", lastAppliedSpec=OLD), TARGET, NEW) is None
+def test_a_suspended_canary_starts_nothing_but_hears_that_it_is_not_promoted_any_more() -> None:
+    def told(phase: str) -> bool:
+        suspended = watched(spec={"suspend": True}, phase=phase, lastAppliedSpec=OLD, canaryRevision=OLD)
+        return revision_cause(suspended, TARGET, NEW) is not None
+
+    assert not told("Progressing")
+    assert not told("Failed")
+    assert told("Succeeded")
 
 
 @pytest.mark.parametrize(("before", "announced"), [(None, False), (NEW, False), (OLD, True)])

@@ -96,7 +96,9 @@ def test_a_failed_promotion_keeps_traffic_on_the_canary_while_the_primary_goes_b
     world = failed_promotion()
     assert (world.phase, world.weight) == (Phase.PROMOTING, 50)
     assert world.primary_image == "podinfo:1"
-    text = 'primary not ready: deployment "podinfo-primary" exceeded its progress deadline'
+    text = (
+        'primary not ready: podinfo-primary.test not ready: deployment "podinfo-primary" exceeded its progress deadline'
+    )
     assert world.alerts[-1] == ("error", f"Promotion failed, {text}")
     assert world.told[-1] == f"Promotion of podinfo.test failed, {text}"
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from handlers.core.conditions import promoted
 from handlers.core.receivers import KUBERNETES, receivers
 from handlers.core.step import obstructed
-from handlers.core.texts import condition_of, describe_routing
+from handlers.core.texts import describe_routing
 from schemas.analysis import Analysis
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
-from schemas.status import CanaryStatus, Notice, Phase, Reason, Returning
+from schemas.status import CanaryStatus, Notice, Phase, Reason
 from tests.handlers.core.manifests import ab_testing, blue_green, hook, stepped, weighted
 from tests.handlers.core.world import World
 
@@ -41,16 +42,9 @@ def canary(spec: dict[str, Any]) -> Canary:
     ],
 )
 def test_the_condition_promoted_says_the_phase_with_the_peers_words(phase: Phase, value: str, message: str) -> None:
-    made = condition_of(phase, canary(weighted()), CanaryStatus())
+    made = promoted(CanaryStatus(), CanaryStatus(phase=phase), "Deployment", "", reverted=False)
     assert (made.type, made.status, made.message) == ("Promoted", value, message)
     assert made.reason == (phase.value or "New")
-
-
-@pytest.mark.parametrize("reason", [Reason.PROMOTION_FAILED, Reason.COMMAND_ACCEPTED])
-def test_a_failed_promotion_is_not_called_a_failed_analysis(reason: Reason) -> None:
-    status = CanaryStatus(returning=Returning(reason=reason))
-    failed = condition_of(Phase.FAILED, canary(weighted()), status).message.startswith("Promotion failed")
-    assert failed is (reason is Reason.PROMOTION_FAILED)
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,11 @@ def _moves_legally(before: CanaryStatus, after: CanaryStatus, now: datetime) -> 
         assert after.phase in LEGAL[before.phase], f"{before.phase} -> {after.phase}"
         assert after.last_transition_time == now.replace(microsecond=0)
     promoted = next((item for item in after.conditions if item.type == "Promoted"), None)
-    assert promoted is None or promoted.reason == after.phase.value
+    if promoted is not None and promoted.reason == "NewRevision":
+        assert after.phase in (Phase.INITIALIZED, Phase.SUCCEEDED)
+        assert promoted.status == "Unknown"
+    else:
+        assert promoted is None or promoted.reason == after.phase.value
 
 
 def _keeps_its_slots(before: CanaryStatus, after: CanaryStatus) -> None:
