@@ -17,6 +17,7 @@ from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound, PermanentError, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.ask import Asker
+from handlers.core.configs import Revision
 from handlers.core.draft import Decision
 from handlers.core.inherited import found_revisions
 from handlers.core.observation import Answers, Observation
@@ -103,7 +104,7 @@ class Advance:
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
             decision = step(sight.canary, seen)
             try:
-                committed = await self._commit(sight, seen, decision)
+                committed = await self._commit(sight, decision)
             except (Conflict, NotFound):
                 # changed or deleted meanwhile: the next look says which
                 continue
@@ -142,12 +143,12 @@ class Advance:
             answers = answers.model_copy(update={"moved": True})
         return Kept(question, answers.model_copy(update={"hooks": (*heard, *answers.hooks)}))
 
-    async def _commit(self, sight: Sight, seen: Observation, decision: Decision) -> Canary:
+    async def _commit(self, sight: Sight, decision: Decision) -> Canary:
         """The linearisation point: one status write, guarded by the version that was read."""
         canary = sight.canary
         if not decision.changed:
             return canary
-        await self._keep_revision(canary, seen, decision.status)
+        await self._keep_revision(sight, decision.status)
         patch = merge_patch(sight.item.get("status") or {}, decision.status.to_wire())
         body = {"metadata": {"resourceVersion": canary.metadata.resource_version}, "status": patch}
         item = await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
@@ -156,15 +157,18 @@ class Advance:
         written = canary.metadata.model_copy(update={"resource_version": item["metadata"]["resourceVersion"]})
         return canary.model_copy(update={"status": decision.status, "metadata": written})
 
-    async def _keep_revision(self, canary: Canary, seen: Observation, status: CanaryStatus) -> None:
+    async def _keep_revision(self, sight: Sight, status: CanaryStatus) -> None:
         """The one write before the commit: the snapshot of a revision that the commit is going to name."""
+        canary, seen = sight.canary, sight.seen
         named = {status.canary_revision, status.primary_revision} - {
             canary.status.canary_revision,
             canary.status.primary_revision,
         }
         for revision, content in found_revisions(canary, seen).items():
             if revision in named:
-                await snapshots.store(self._kube, canary, revision, content)
+                configs = sight.configs if revision == seen.target_revision else sight.primary_configs
+                kept = Revision(content, configs)
+                await snapshots.store(self._kube, canary, revision, kept, seen.rules.include_label_prefix)
 
     async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> Canary:
         """What the API server refuses for good (rights, a webhook's veto) is said to people, and tried again later."""
@@ -173,7 +177,7 @@ class Advance:
         except PermanentError as error:
             decision = obstructed(canary, sight.seen, str(error))
             with suppress(Conflict, NotFound):
-                told = await self._commit(sight._replace(canary=canary), sight.seen, decision)
+                told = await self._commit(sight._replace(canary=canary), decision)
                 if decision.changed:
                     await self._tell(sight, sight.seen, told.status)
             raise TransientError(str(error), delay=_REFUSED) from error

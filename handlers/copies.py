@@ -20,10 +20,10 @@ async def ensure(kube: Kube, canary: Canary, seen: Observation, target: Workload
     if copies.is_current(canary, existing):
         return True
     revision = canary.status.canary_revision
-    content = await snapshots.load(kube, canary, revision, target)
-    if content is None or not copies.may_change(canary, seen, existing):
+    kept = await snapshots.load(kube, canary, revision, target)
+    if kept is None or not copies.may_change(canary, seen, existing):
         return False
-    body = copies.copy(Source(canary, target, revision, content, seen.rules), existing)
+    body = copies.copy(Source(canary, target, revision, kept.content, seen.rules), existing)
     if existing is not None:
         await kube.replace(SERVICE, body)
         return True

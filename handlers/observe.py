@@ -7,14 +7,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from handlers import snapshots
+from handlers import configs, snapshots
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
+from handlers.configs import Found
 from handlers.core import validate
+from handlers.core.configs import Config
 from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary, Ref
-from schemas.events import Command, Stimulus, Verb
+from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
 from schemas.settings import Settings
 from schemas.status import IDLE, Phase
@@ -57,11 +59,16 @@ class Objects(NamedTuple):
 
 
 class Sight(NamedTuple):
-    """A Canary as it is now, its object, and what was seen before it."""
+    """A Canary as it is now, its object, and what was seen before it; ``configs`` with contents, so never written down.
+
+    Those are empty when they were not read, because what the status knows of them still holds.
+    """
 
     canary: Canary
     item: Object
     seen: Observation
+    configs: tuple[Config, ...] = ()
+    primary_configs: tuple[Config, ...] = ()
 
 
 class Observer:
@@ -71,6 +78,7 @@ class Observer:
         self._kube = kube
         self.now = clock
         self._provider = settings.provider
+        self._config_tracking = settings.config_tracking
         self._names: dict[Ref, Names] = {}
         self._rules = Rules(
             drain=settings.drain,
@@ -99,7 +107,11 @@ class Observer:
             canary = Canary.from_object(item)
             if Names.of(canary) == names:
                 self._names[ref] = names
-                return Sight(canary, item, await self._observation(canary, stimulus, around))
+                found = await self._configs(canary, stimulus, around.target)
+                carried = await self._carried_configs(canary, around, found)
+                seen = await self._observation(canary, stimulus, around, found)
+                seen = seen.model_copy(update={"primary_configs": carried.checksums})
+                return Sight(canary, item, seen, found.configs, carried.configs)
             # somebody edited the spec: what was read belongs to other names
             names = Names.of(canary)
 
@@ -117,9 +129,43 @@ class Observer:
             *await asyncio.gather(*(self._kube.find(resource, ref.namespace, name) for resource, name in wanted))
         )
 
-    async def _observation(self, canary: Canary, stimulus: Stimulus, around: Objects) -> Observation:
-        route, target, primary = around.route, around.target, around.primary
+    async def _configs(self, canary: Canary, stimulus: Stimulus, item: Object | None) -> Found:
+        """Read whenever they may be news; on a tick that finds the known revision the status knows them well enough.
+
+        That a content changed is a change of its own, which the watcher tells until it is acted upon.
+        """
         status = canary.status
+        if item is None:
+            return Found()
+        target = Workload(item)
+        known = Found(status.tracked_configs, status.tracked_config_versions)
+        if canary.deleting:
+            return known
+        revision = target.revision(known.checksums)
+        if not self._config_tracking:
+            # what was tracked before counts as unchanged, or switching it off would start a rollout
+            frozen = revision in (status.canary_revision, status.promoted_revision, status.applied_revision)
+            return Found(known.checksums if frozen else {})
+        hurried = isinstance(stimulus, Tick) or (isinstance(stimulus, Change) and stimulus.reason is ChangeReason.READY)
+        if hurried and status.primary_step and not status.invalid and revision == status.canary_revision:
+            return known
+        return await configs.read(self._kube, canary.metadata.namespace, target.template)
+
+    async def _carried_configs(self, canary: Canary, around: Objects, live: Found) -> Found:
+        """Of a primary that somebody else made: asked until it is taken over."""
+        if around.primary is None or canary.status.primary_step or not self._config_tracking:
+            return Found()
+        target = Workload(around.target).template if around.target else {}
+        return await configs.carried(self._kube, canary, Workload(around.primary).template, target, live)
+
+    async def _observation(
+        self,
+        canary: Canary,
+        stimulus: Stimulus,
+        around: Objects,
+        found: Found,
+    ) -> Observation:
+        status, (route, target, primary, *_) = canary.status, around
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
         unproven = status.phase is Phase.NEW or status.invalid
         edited = status.observed_generation != canary.metadata.generation
@@ -133,7 +179,7 @@ class Observer:
             route=_trimmed(route),
             route_current=route is not None and route_table_is_current(canary, status, route),
             target=_trimmed(target),
-            target_revision=workload.revision() if workload else "",
+            target_revision=workload.revision(found.checksums) if workload else "",
             primary=_trimmed(primary),
             primary_current=own is not None and own.runs(status.primary_revision),
             scaler=_trimmed(around.scaler),
@@ -143,6 +189,9 @@ class Observer:
             missing=missing if unproven or edited else (),
             lost=() if unproven or edited else missing,
             snapshot_missing=await self._snapshot_missing(canary, stimulus, workload, own),
+            configs=found.checksums,
+            config_versions=found.versions,
+            config_problems=found.problems,
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
 
@@ -190,7 +239,7 @@ class Observer:
         except NotFound:
             return True
         return (
-            Workload(target).revision() != seen.target_revision
+            Workload(target).revision(seen.configs) != seen.target_revision
             or not route_table_is_current(canary, canary.status, route)
             or seen.route is None
             or _fences(route) != _fences(seen.route)

@@ -8,6 +8,7 @@ import logging
 from handlers import snapshots
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
+from handlers.config_copies import ConfigCopies
 from handlers.core.observation import Observation
 from handlers.keeper import Keeper
 from handlers.observe import Observer, Sight
@@ -35,6 +36,7 @@ class Projector:
         self._workloads = Workloads(kube)
         self._scalers = Scalers(kube)
         self._keeper = Keeper(kube)
+        self._copies = ConfigCopies(kube)
         self._kept_revisions = settings.revision_history + 1
 
     async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
@@ -71,7 +73,7 @@ class Projector:
         await self._scalers.apply(canary, seen)
         await self._workloads.target(canary, seen)
         if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:
-            await snapshots.prune(self._kube, canary, self._kept_revisions)
+            await self._clear_away(canary, seen)
 
     async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> None:
         """Nothing is made and nothing repaired, but for what brings users back to the target."""
@@ -88,6 +90,12 @@ class Projector:
             if before.status.phase is Phase.TERMINATED:
                 # this wake has told what the last one did; afterwards there is nobody left to tell it
                 await self._keeper.let_go(canary)
+
+    async def _clear_away(self, canary: Canary, seen: Observation) -> None:
+        """After a promotion: what the primary read before it, and revisions that are old enough."""
+        if seen.primary is not None:
+            await self._copies.release(canary, seen.primary)
+        await snapshots.prune(self._kube, canary, self._kept_revisions)
 
 
 def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:

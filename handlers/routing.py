@@ -41,7 +41,7 @@ class Router:
         target = seen.target_workload
         # until the primary can serve, what exists already (an adopted Service, a user's RouteTable) is left alone
         untouched = canary.status.phase is Phase.INITIALIZING and not primary_readiness(canary, seen).ready
-        if seen.problems:
+        if not seen.renderable:
             await self._return_broken(canary, seen)
             return
         if target is not None and (everything or seen.route is None):

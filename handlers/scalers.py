@@ -24,7 +24,7 @@ class Scalers:
 
         A target's scaler that is gone leaves the primary with the one that it has.
         """
-        if canary.spec.autoscaler_ref is None or seen.problems or seen.scaler is None or seen.target is None:
+        if canary.spec.autoscaler_ref is None or not seen.renderable or seen.scaler is None or seen.target is None:
             return
         await self._follow(canary, seen)
         await self.pause_or_wake(canary, seen)

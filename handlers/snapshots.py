@@ -1,19 +1,24 @@
 """Revisions are objects: one ControllerRevision for each that was accepted, named by its hash (design section 6).
 
-Content-addressed, so that writing one early or twice does no harm; promotion copies a snapshot, never the live target.
+Content-addressed, so that writing one early or twice does no harm; promotion copies a snapshot, never what is live.
+It owns immutable copies of the ConfigMaps and Secrets that belong to the revision, which go with it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handlers import configs
 from handlers.adapters.errors import AlreadyExists
-from handlers.adapters.kube import Kube
+from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owner
+from handlers.core.configs import Config, Revision
 from schemas.canary import Canary
+from schemas.configs import resource_of
 from schemas.resources import CONTROLLER_REVISION
-from schemas.revision import CANARY, REVISION
+from schemas.revision import CANARY, REVISION, digest
 from schemas.workload import Workload
 
 
@@ -21,8 +26,8 @@ def name_of(canary: Canary, revision: str) -> str:
     return f"{canary.metadata.name}-{revision}"
 
 
-async def store(kube: Kube, canary: Canary, revision: str, content: Mapping[str, Any]) -> None:
-    """Keep ``content`` as ``revision``. It is there already when the same revision comes back."""
+async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label_prefixes: Sequence[str] = ()) -> None:
+    """Keep it as ``revision``. It is there already when the same revision comes back."""
     body = {
         "metadata": {
             "name": name_of(canary, revision),
@@ -30,25 +35,81 @@ async def store(kube: Kube, canary: Canary, revision: str, content: Mapping[str,
             "labels": {CANARY: canary.metadata.name, REVISION: revision},
             "ownerReferences": [owner(canary)],
         },
-        "data": {"template": content},
+        "data": {"template": kept.content, **({"configs": kept.checksums} if kept.configs else {})},
         "revision": canary.status.step + 1,
     }
     try:
-        await kube.create(CONTROLLER_REVISION, body)
+        snapshot = await kube.create(CONTROLLER_REVISION, body)
     except AlreadyExists:
-        return
+        if not kept.configs:
+            return
+        snapshot = await kube.get(CONTROLLER_REVISION, canary.metadata.namespace, name_of(canary, revision))
+    await asyncio.gather(*(_keep(kube, snapshot, config, label_prefixes) for config in kept.configs))
 
 
-async def load(kube: Kube, canary: Canary, revision: str, target: Workload | None) -> Mapping[str, Any] | None:
-    """The content of ``revision``, a template or the spec of a Service; None if it is lost.
-
-    The live target's own if that is what it runs, else the snapshot's.
-    """
+async def load(kube: Kube, canary: Canary, revision: str, target: Workload | None) -> Revision | None:
+    """What ``revision`` is made of: its snapshot, or what is live if that hashes to the same; None if it is lost."""
     if target is not None and target.revision() == revision:
-        return target.content
-    found = await kube.find(CONTROLLER_REVISION, canary.metadata.namespace, name_of(canary, revision))
-    template: Mapping[str, Any] | None = (found or {}).get("data", {}).get("template")
-    return template
+        return Revision(target.content)
+    namespace = canary.metadata.namespace
+    found = await kube.find(CONTROLLER_REVISION, namespace, name_of(canary, revision))
+    if found is not None and (kept := await _kept(kube, found)) is not None:
+        return kept
+    if target is None:
+        return None
+    live = await configs.read(kube, namespace, target.template)
+    return Revision(target.content, live.configs) if target.revision(live.checksums) == revision else None
+
+
+async def _kept(kube: Kube, snapshot: Object) -> Revision | None:
+    """None when a copy is missing, or is not what was kept."""
+    data = snapshot.get("data") or {}
+    content: Mapping[str, Any] | None = data.get("template")
+    wanted: Mapping[str, str] = data.get("configs") or {}
+    copies = await asyncio.gather(*(_copy(kube, snapshot, key) for key in wanted))
+    found = tuple(config for config in copies if config is not None and config.checksum == wanted[config.key])
+    return Revision(content, found) if content is not None and len(found) == len(wanted) else None
+
+
+async def _copy(kube: Kube, snapshot: Object, key: str) -> Config | None:
+    resource, _ = resource_of(key)
+    item = await kube.find(resource, snapshot["metadata"]["namespace"], _copy_name(snapshot, key))
+    return Config(key, item) if item is not None else None
+
+
+def _copy_name(snapshot: Object, key: str) -> str:
+    return f"{snapshot['metadata']['name']}-{digest(key)[:8]}"
+
+
+async def _keep(kube: Kube, snapshot: Object, config: Config, label_prefixes: Sequence[str]) -> None:
+    """Its content cannot be edited; one that a deleted snapshot of the same revision left behind gets the new owner."""
+    resource, _ = resource_of(config.key)
+    metadata = snapshot["metadata"]
+    name = _copy_name(snapshot, config.key)
+    body = {
+        "metadata": {
+            "name": name,
+            "namespace": metadata["namespace"],
+            "labels": {**config.labels(label_prefixes), **metadata["labels"]},
+            "ownerReferences": [_owned_by(snapshot)],
+        },
+        "immutable": True,
+        **config.content,
+    }
+    try:
+        await kube.create(resource, body)
+    except AlreadyExists:
+        existing = await kube.get(resource, metadata["namespace"], name, metadata_only=True)
+        if existing["metadata"].get("ownerReferences") != [_owned_by(snapshot)]:
+            guard = {"resourceVersion": existing["metadata"]["resourceVersion"]}
+            patch = {"metadata": {**guard, "ownerReferences": [_owned_by(snapshot)]}}
+            await kube.patch(resource, metadata["namespace"], name, patch)
+
+
+def _owned_by(snapshot: Object) -> Object:
+    reference = {"apiVersion": CONTROLLER_REVISION.api_version, "kind": CONTROLLER_REVISION.kind}
+    named = {"name": snapshot["metadata"]["name"], "uid": snapshot["metadata"]["uid"]}
+    return {**reference, **named, "controller": True, "blockOwnerDeletion": True}
 
 
 async def prune(kube: Kube, canary: Canary, keep: int) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from handlers import copies, snapshots
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
-from handlers.core import primary, scaler
+from handlers.config_copies import ConfigCopies
+from handlers.core import configs, primary, scaler
 from handlers.core.gate import target_turn
 from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
@@ -24,6 +25,7 @@ class Workloads:
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
+        self._copies = ConfigCopies(kube)
 
     async def primary(self, canary: Canary, seen: Observation) -> None:
         """Made, or given the template of its revision; ``canary`` carries the committed status.
@@ -31,37 +33,41 @@ class Workloads:
         Conflicts are raised: the caller looks again.
         """
         target = seen.target_workload
-        if target is None or seen.problems:
+        if target is None or not seen.renderable:
             return
         status, existing = canary.status, seen.primary_workload
         if not status.primary_step or not _primary_due(status, existing):
             return
         resource = TARGETS[canary.spec.target_ref.kind]
-        if existing is not None and existing.runs(status.primary_revision):
-            # an equal value with an older fence is written all the same: it shuts out delayed writers
-            await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _fenced(existing, status))
+        runs = existing is not None and existing.runs(status.primary_revision)
+        bare = runs and not configs.noted_copies(seen.primary)
+        revision = None if bare else await snapshots.load(self._kube, canary, status.primary_revision, target)
+        if revision is None:
+            if runs and existing is not None:
+                # an equal value with an older fence is written all the same: it shuts out delayed writers
+                await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _fenced(existing, status))
+            # else there is nothing to make it from; the next decision says so
             return
-        content = await snapshots.load(self._kube, canary, status.primary_revision, target)
-        if content is None:
-            # nothing to make it from; the next decision says so
-            return
+        content = configs.renamed(revision, await self._copies.write(canary, revision, seen.rules.include_label_prefix))
         source = Source(canary, target, status.primary_revision, content, seen.rules)
         if existing is not None and is_inherited(source, status, existing):
             # its pods are what is wanted: they stay
             await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _taken_over(existing, status))
             return
         if existing is not None:
-            await self._kube.replace(resource, primary.primary_again(source, status, existing))
+            body = primary.primary_again(source, status, existing)
+            await self._kube.replace(resource, configs.noted(body, seen.primary))
             return
+        body = primary.primary(source, status)
         try:
-            await self._kube.create(resource, primary.primary(source, status))
+            await self._kube.create(resource, configs.noted(body))
         except AlreadyExists:
             return
 
     async def target(self, canary: Canary, seen: Observation) -> None:
         """Once per transition: afterwards its replicas belong to the HPA, to GitOps, to people."""
         target = seen.target_workload
-        if target is None or (seen.problems and not canary.deleting):
+        if target is None or not (seen.renderable or canary.deleting):
             return
         status = canary.status
         fence = target.fence(TARGET_STEP)

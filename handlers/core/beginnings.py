@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from handlers.core import handover
 from handlers.core.draft import Draft
-from schemas.status import Phase
+from schemas.status import Phase, Reason
 
 
 def initialise(draft: Draft) -> Draft:
@@ -29,7 +29,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
     ``skip`` goes to production without analysis. A pause stays. Without an analysis no slot is waited for, only pods.
     """
     seen, spec = draft.seen, draft.canary.spec
-    begun = draft.enter(
+    begun = name_changes(draft).enter(
         Phase.PROGRESSING,
         canary_revision=seen.target_revision,
         last_applied_spec=seen.target_revision,
@@ -50,3 +50,12 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
     # the target's copy, where there is one, becomes another revision
     fenced = handover.begin(begun).weigh(0).rescale_target()
     return fenced.go_on("target" if skip or spec.skip_analysis else "")
+
+
+def name_changes(draft: Draft) -> Draft:
+    """Tell which ConfigMaps and Secrets have other contents, in the peer's words; who reads which is the template's."""
+    before, now = draft.status.tracked_configs, draft.seen.configs
+    for key in sorted(before.keys() & now.keys()):
+        if before[key] != now[key]:
+            draft = draft.tell(Reason.NEW_REVISION, f"{key.replace('/', ' ', 1)} has changed")
+    return draft

@@ -12,13 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.canary import Canary
+from schemas.configs import CONFIGS
 from schemas.resources import (
     CANARY,
-    CONFIG_MAP,
     CONTROLLER_REVISION,
     ROUTE_TABLE,
     SCALERS,
-    SECRET,
     SERVICE,
     TARGETS,
     UPSTREAM,
@@ -29,7 +28,6 @@ from schemas.workload import Workload
 Object = dict[str, Any]
 
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-_CONFIGS = {"configmap": CONFIG_MAP, "secret": SECRET}
 
 
 class Place(NamedTuple):
@@ -93,9 +91,19 @@ def made(canary: Canary) -> tuple[Place, ...]:
         *((Place(SERVICE, f"{canary.service}-primary"),) if kind is not SERVICE else ()),
         Place(UPSTREAM, canary.upstream("primary")),
         *((Place(SCALERS[ref.kind], f"{ref.name}-primary"),) if ref and ref.kind in SCALERS else ()),
-        *(Place(_CONFIGS[config], f"{name}-primary") for config, _, name in configs if config in _CONFIGS),
+        *(
+            Place(CONFIGS[config], copy)
+            for config, _, name in configs
+            if config in CONFIGS
+            for copy in copy_names(canary, name)
+        ),
         *((Place(kind, canary.primary),) if kind else ()),
     )
+
+
+def copy_names(canary: Canary, name: str) -> tuple[str, str]:
+    """The usual name of the primary's copy of a config, and the one to take when that is another Canary's."""
+    return f"{name}-primary", f"{name}-{canary.metadata.name}-primary"
 
 
 def own(canary: Canary) -> tuple[Place, ...]:

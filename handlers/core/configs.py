@@ -9,13 +9,14 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
+from handlers.core.belongings import keeper_name, owners
 from handlers.core.desired import Object
+from handlers.core.kinds.anatomy import included
 from schemas.canary import Canary
 from schemas.configs import checksum, places
-from schemas.revision import digest
+from schemas.gloo import fence_of
+from schemas.workload import PRIMARY_STEP
 
-CONFIG_DIGEST = "canarybus.dev/configs"
-"""On a primary's pods: what the contents of its copies hash to, so that new contents restart them."""
 COPIES = "canarybus.dev/copies"
 """On a primary: the copies that were made for it and are not taken back yet."""
 CHECKSUM = "canarybus.dev/checksum"
@@ -24,11 +25,10 @@ _CONTENT = ("data", "binaryData")
 
 
 class Config(NamedTuple):
-    """One tracked ConfigMap or Secret of a revision. ``labels`` are those that are copied along."""
+    """One tracked ConfigMap or Secret of a revision."""
 
     key: str
     item: Mapping[str, Any]
-    labels: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -44,11 +44,15 @@ class Config(NamedTuple):
         kept = {field: self.item[field] for field in _CONTENT if self.item.get(field)}
         return kept | ({"type": self.item["type"]} if self.item.get("type") else {})
 
+    def labels(self, prefixes: Sequence[str]) -> dict[str, str]:
+        """Those that copies take over (``CANARYBUS_INCLUDE_LABEL_PREFIX``); ``*`` stands for all."""
+        return included(self.item["metadata"].get("labels") or {}, prefixes)
+
 
 class Revision(NamedTuple):
-    """What a revision is made of: nothing else reaches a primary."""
+    """What a revision is made of: nothing else reaches a primary. ``content`` is a template, or a Service's spec."""
 
-    template: Mapping[str, Any]
+    content: Mapping[str, Any]
     configs: tuple[Config, ...] = ()
 
     @property
@@ -56,30 +60,121 @@ class Revision(NamedTuple):
         return {config.key: config.checksum for config in self.configs}
 
 
-def with_prefix(labels: Mapping[str, str] | None, prefixes: Sequence[str]) -> dict[str, str]:
-    """The labels that generated objects take over (``CANARYBUS_INCLUDE_LABEL_PREFIX``); ``*`` stands for all."""
-    return {
-        key: value
-        for key, value in (labels or {}).items()
-        if "toolkit.fluxcd.io" not in key and any(prefix == "*" or key.startswith(prefix) for prefix in prefixes)
-    }
-
-
 def renamed(revision: Revision, names: Mapping[str, str]) -> Object:
-    """The revision's template that reads the copies. ``names``: key of a tracked object -> name of its copy.
+    """The revision's content that reads the copies. ``names``: key of a tracked object -> name of its copy.
 
-    What is not tracked keeps its name. New contents are new pods: a variable is read only when a container starts.
+    What is not tracked keeps its name.
     """
-    template: Object = copy.deepcopy(dict(revision.template))
-    for place in places(template):
+    content: Object = copy.deepcopy(dict(revision.content))
+    for place in places(content):
         if place.key in names:
             cast("Object", place.holder)[place.field] = names[place.key]
-    if revision.configs:
-        metadata = template.setdefault("metadata", {})
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), CONFIG_DIGEST: digest(revision.checksums)}
-    return template
+    return content
 
 
-def copy_names(canary: Canary, name: str) -> tuple[str, str]:
-    """The usual name of a copy, and the one to take when that is another's with other content."""
-    return f"{name}-primary", f"{name}-{canary.metadata.name}-primary"
+# ---- copies
+
+
+def is_anothers(canary: Canary, config: Config, existing: Mapping[str, Any]) -> bool:
+    """Whether writing our content would change what somebody else's pods read, or what nobody gave us.
+
+    Several Canaries share a copy while they want the same in it.
+    """
+    canaries = _canaries(existing)
+    if not canaries:
+        return True
+    if all(_is(canary, item) for item in canaries):
+        return False
+    annotations: Mapping[str, str] = existing["metadata"].get("annotations") or {}
+    return annotations.get(CHECKSUM, checksum(existing)) != config.checksum
+
+
+def copied(
+    canary: Canary, config: Config, name: str, prefixes: Sequence[str], existing: Mapping[str, Any] | None = None
+) -> Object:
+    """The whole copy; what others wrote beside its content stays, and so do the other Canaries that own it."""
+    body: Object = copy.deepcopy(dict(existing or {}))
+    before = body.get("metadata") or {}
+    others = [{**item, "controller": False} for item in before.get("ownerReferences") or () if not _is(canary, item)]
+    marks = {CHECKSUM: config.checksum, _fence(canary): str(canary.status.primary_step)}
+    body["metadata"] = {
+        **before,
+        "name": name,
+        "namespace": canary.metadata.namespace,
+        "labels": {**(before.get("labels") or {}), **config.labels(prefixes)},
+        "annotations": {**(before.get("annotations") or {}), **marks},
+        "ownerReferences": [*owners(canary), *others],
+    }
+    kept = {key: value for key, value in body.items() if key not in _CONTENT}
+    return {**kept, **config.content}
+
+
+def anew(copy: Object) -> Object:
+    """To be created: without what only an existing object has."""
+    metadata = {key: value for key, value in copy["metadata"].items() if key not in ("uid", "resourceVersion")}
+    return {**copy, "metadata": metadata}
+
+
+def fence_of_copy(canary: Canary, existing: Mapping[str, Any]) -> int:
+    """The step of this Canary at which its primary last asked for the content; each owner has a fence of its own."""
+    return fence_of(existing, _fence(canary))
+
+
+def is_current(canary: Canary, config: Config, existing: Mapping[str, Any]) -> bool:
+    """Whether the copy has the content, and is known to have it since this Canary's present step."""
+    held = {item.get("uid") for item in existing["metadata"].get("ownerReferences") or ()}
+    ours = held >= {item["uid"] for item in owners(canary)}
+    fenced = fence_of_copy(canary, existing) == canary.status.primary_step
+    return ours and fenced and checksum(existing) == config.checksum
+
+
+def disowned(canary: Canary, existing: Mapping[str, Any]) -> Object | None:
+    """The copy without this Canary; None when nobody else owns it, so that it can go."""
+    body: Object = copy.deepcopy(dict(existing))
+    metadata = body["metadata"]
+    metadata["ownerReferences"] = [item for item in metadata.get("ownerReferences") or () if not _is(canary, item)]
+    (metadata.get("annotations") or {}).pop(_fence(canary), None)
+    return body if metadata["ownerReferences"] else None
+
+
+def owns(canary: Canary, existing: Mapping[str, Any]) -> bool:
+    return any(_is(canary, item) for item in _canaries(existing))
+
+
+def noted(body: Object, before: Mapping[str, Any] | None = None) -> Object:
+    """The primary with a note of all copies that were made for it: those that it read ``before`` are still needed."""
+    copies = noted_copies(before) | copies_read(body)
+    if copies:
+        annotations = body["metadata"].setdefault("annotations", {})
+        annotations[COPIES] = " ".join(sorted(copies))
+    return body
+
+
+def noted_copies(primary: Mapping[str, Any] | None) -> set[str]:
+    """Keys of the copies that were made for this primary so far; those of another controller are in its template."""
+    if primary is None:
+        return set()
+    annotations = primary["metadata"].get("annotations") or {}
+    return {*annotations.get(COPIES, "").split(), *copies_read(primary)}
+
+
+def copies_read(primary: Mapping[str, Any]) -> set[str]:
+    """Keys of those that its pods read now."""
+    return {place.key for place in places(primary["spec"].get("template") or {}) if place.name.endswith("-primary")}
+
+
+def _canaries(existing: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    references = existing["metadata"].get("ownerReferences") or ()
+    return [
+        item for item in references if item.get("kind") == "Canary" and item["apiVersion"].startswith("flagger.app/")
+    ]
+
+
+def _is(canary: Canary, reference: Mapping[str, Any]) -> bool:
+    """The Canary or its keeper; also a predecessor of the same name: what it left is ours."""
+    ours = {"Canary": canary.metadata.name, "ControllerRevision": keeper_name(canary)}
+    return reference.get("name") == ours.get(reference.get("kind", ""))
+
+
+def _fence(canary: Canary) -> str:
+    return f"{PRIMARY_STEP}.{canary.metadata.uid}"

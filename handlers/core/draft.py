@@ -181,7 +181,7 @@ class Draft:
             checks=self.checks,
             notices=self.notices,
         )
-        status = status.model_copy(update={"step": self.step, "last_step": last})
+        status = status.model_copy(update={"step": self.step, "last_step": last, **self._configs()})
         return Decision(status, self.notices, reply, changed=True)
 
     def _said_promoted(self) -> Draft:
@@ -192,6 +192,23 @@ class Draft:
         reverted = any(notice.reason is Reason.REVERTED for notice in self.notices)
         revision = self.seen.target_revision
         return self._condition(conditions.promoted(before, self.status, kind, revision, reverted=reverted))
+
+    def _configs(self) -> dict[str, dict[str, str]]:
+        """The contents that belong to ``canaryRevision``, and the versions in which they were seen last.
+
+        Of an object with other contents than those no version is noted: whoever compares versions finds it.
+        """
+        status, seen = self.status, self.seen
+        accepted = status.canary_revision == seen.target_revision
+        tracked = dict(seen.configs) if accepted else status.tracked_configs
+        names = seen.config_versions if seen.target else status.tracked_config_versions
+        versions = {
+            key: seen.config_versions.get(key, "")
+            if tracked.get(key) == seen.configs.get(key)
+            else status.tracked_config_versions.get(key, "")
+            for key in {*names, *tracked}
+        }
+        return {"tracked_configs": tracked, "tracked_config_versions": versions}
 
     def facts(self) -> str:
         return describe_routing(self.canary.spec.analysis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.core import endings, handover
 from handlers.core.adoption import take_stock
 from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
-from handlers.core.beginnings import from_zero
+from handlers.core.beginnings import from_zero, name_changes
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from handlers.core.observation import Answers
@@ -49,7 +49,9 @@ def accept(draft: Draft, *, again: bool = False) -> Draft:
         return start(draft, again=again)
     before = Returning(phase=draft.status.phase, reason=Reason.REVERTED)
     revision = draft.seen.target_revision
-    asking = draft.enter(Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None)
+    asking = name_changes(draft).enter(
+        Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None
+    )
     return asking.because(Reason.GATE_CLOSED, "New revision detected, asking for approval.")
 
 
@@ -170,7 +172,9 @@ def waiting(draft: Draft) -> Draft:
 
 def _newer(draft: Draft) -> Draft:
     """Approvals were for another revision: people are asked again, and the gate at the next slot."""
-    moved = draft.set(canary_revision=draft.seen.target_revision, approved=None, closed_gate=None)
+    moved = name_changes(draft).set(
+        canary_revision=draft.seen.target_revision, approved=None, closed_gate=None, waiting_for="gate"
+    )
     alert = any(not hook.mute_alert for hook in _gate(draft))
     return moved.tell(
         Reason.NEW_REVISION,

@@ -40,13 +40,17 @@ def is_inherited(source: Source, status: CanaryStatus, primary: Workload) -> boo
 
 
 def carried_revision(canary: Canary, seen: Observation) -> str:
-    """The revision that the primary runs: the target's if it is the same; else what it was made from, "" without it."""
+    """The revision that the primary runs: the target's if it is the same; else what it was made from, "" without it.
+
+    The same means the contents of its configs as well.
+    """
     target, own = seen.target_workload, seen.primary_workload
     if own is None:
         return ""
-    if target is not None and runs_the_same(Source(canary, target, "", target.content, seen.rules), own):
+    contents = target is not None and seen.primary_configs == seen.configs
+    if target is not None and contents and runs_the_same(Source(canary, target, "", target.content, seen.rules), own):
         return seen.target_revision
-    return revision_hash(origin(canary, seen, own))
+    return revision_hash(origin(canary, seen, own), seen.primary_configs)
 
 
 def found_revisions(canary: Canary, seen: Observation) -> dict[str, Mapping[str, Any]]:

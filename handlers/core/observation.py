@@ -90,8 +90,21 @@ class Observation(Wire):
     """Fields of the spec with the object that they name, where that is not there and never was."""
     lost: tuple[str, ...] = ()
     """The same of a Canary at rest that had found them."""
+    configs: Mapping[str, str] = {}
+    """Checksums of the tracked ConfigMaps and Secrets that the target reads; contents are never written down."""
+    config_versions: Mapping[str, str] = {}
+    """Resource versions of all that it names, tracked or not; empty for what is missing."""
+    primary_configs: Mapping[str, str] = {}
+    """Of a primary that is not taken over yet: checksums of what it reads, by the keys of what that was copied from."""
+    config_problems: tuple[str, ...] = ()
+    """What it cannot do without and is not there, in sentences."""
     problems: tuple[str, ...] = ()
     answers: Answers | None = None
+
+    @property
+    def renderable(self) -> bool:
+        """Whether everything that is ours can be made: what only the target's pods miss keeps nothing of it back."""
+        return set(self.problems) <= set(self.config_problems)
 
     @property
     def tick(self) -> Tick | None:

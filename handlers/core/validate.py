@@ -139,6 +139,7 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
     for missing in seen.missing:
         keda = f", and install KEDA if there are no {SCALED_OBJECT.kind}s here" if SCALED_OBJECT.kind in missing else ""
         yield f"{missing} not found; create it or mend the name{keda}"
+    yield from seen.config_problems
     yield from _scaler(canary, seen)
     if seen.rules.no_cross_namespace_refs:
         yield from _cross_namespace(canary)

@@ -67,8 +67,8 @@ HANDLERS = {
     UPSTREAM: ROUTE,
     SERVICE: f"{ROUTE} update",
     CONTROLLER_REVISION: "get list create patch delete",
-    CONFIG_MAP: "get create patch",
-    SECRET: "get create patch",
+    CONFIG_MAP: f"{ROUTE} update",
+    SECRET: f"{ROUTE} update",
     POD: "list",
     EVENT: "create patch",
     CUSTOM_RESOURCE_DEFINITION: "get",
@@ -161,6 +161,8 @@ async def test_the_handlers_write_a_rollout_as_their_own_token(
         await handlers.create(ROUTE_TABLE, owned("moved", spec={"routes": []}))
         await handlers.apply(SERVICE, owned("moved", spec={"ports": [{"port": 80}]}), manager="canarybus")
         await handlers.create(SECRET, owned("moved-primary", stringData={"a": "b"}))
+        await handlers.replace(SECRET, owned("moved-primary", stringData={"a": "c"}))
+        await handlers.delete(SECRET, namespace, "moved-primary")
         await handlers.delete(CONTROLLER_REVISION, namespace, "moved-1")
         await handlers.patch(CANARY, namespace, "moved", {"metadata": {"finalizers": None}})
         assert (await handlers.get(CUSTOM_RESOURCE_DEFINITION, "", "canaries.flagger.app"))["kind"]

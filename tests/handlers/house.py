@@ -206,16 +206,14 @@ class House:
                         return
                 await asyncio.sleep(0.01)
 
-    async def gloo(self) -> None:
+    async def gloo(self, name: str = "podinfo") -> None:
         """The gateway reports on routes that have no report yet."""
-        found = await self.admin.find(ROUTE_TABLE, self.namespace, "podinfo")
+        found = await self.admin.find(ROUTE_TABLE, self.namespace, name)
         if found is None or self.gateway is None or (found.get("status") or {}).get("statuses"):
             return
         proxy = {"state": self.gateway, "reason": "" if self.gateway == "Accepted" else "its words"}
         report = {"state": "Accepted", "reportedBy": "gloo", "subresourceStatuses": {"*v1.Proxy.gateway": proxy}}
-        await self.admin.patch(
-            ROUTE_TABLE, self.namespace, "podinfo", {"status": {"statuses": {"gloo-system": report}}}
-        )
+        await self.admin.patch(ROUTE_TABLE, self.namespace, name, {"status": {"statuses": {"gloo-system": report}}})
 
     # ---- wakes
 

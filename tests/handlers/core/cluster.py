@@ -40,6 +40,10 @@ class Cluster:
         self.primary_scaler: dict[str, Any] | None = None
         self.room: dict[str, int] = {}
         """How many pods of a workload find a place to run; unless said, all."""
+        self.configs: dict[str, str] = {}
+        """Checksums of the ConfigMaps and Secrets that the target reads, by key."""
+        self.missing_configs: tuple[str, ...] = ()
+        """What it cannot do without and is not there, in sentences."""
         self.older_twin = ""
         self.gone = shapes.make(kind)
         """The target while somebody has deleted it."""
@@ -54,6 +58,8 @@ class Cluster:
         """What the gateway says about new routes; None: nothing at all."""
         self.promoted: list[str] = []
         """Images that the primary was given, in order."""
+        self.primary_revisions: list[str] = []
+        """Revisions that it was given."""
 
     @property
     def weight(self) -> int:
@@ -78,7 +84,7 @@ class Cluster:
 
     def observe(self, canary: Canary, stimulus: Stimulus) -> Observation:
         own, status = Workload(self.primary) if self.primary else None, canary.status
-        revision = Workload(self.target).revision() if self.target else ""
+        revision = Workload(self.target).revision(self.configs) if self.target else ""
         lost = bool(status.primary_revision) and status.primary_revision not in {*self.snapshots, revision}
         lost = lost and not (own is not None and own.runs(status.primary_revision))
         if isinstance(stimulus, Command) and stimulus.verb is Verb.ROLLBACK and status.previous_revision:
@@ -97,6 +103,10 @@ class Cluster:
             scaler=copy.deepcopy(self.scaler),
             primary_scaler=copy.deepcopy(self.primary_scaler),
             older_twin=self.older_twin,
+            configs=dict(self.configs) if self.target else {},
+            config_versions={key: f"of {text}" for key, text in self.configs.items()} if self.target else {},
+            config_problems=self.missing_configs,
+            primary_configs={} if status.primary_step or self.primary is None else dict(self.configs),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
 
@@ -123,7 +133,7 @@ class Cluster:
             return
         if not status.step or (canary.spec.suspend and status.settled):
             return
-        if seen.problems:
+        if not seen.renderable:
             self._return_broken(status, seen)
             return
         if kind_of(canary).brings_services and self.canary_copy is None:
@@ -199,6 +209,7 @@ class Cluster:
         else:
             self.primary = primary.primary_again(source, status, own)
         self.promoted.append(self.primary_image)
+        self.primary_revisions.append(status.primary_revision)
 
     def _project_scaler(self, canary: Canary) -> None:
         ref = canary.spec.autoscaler_ref

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.events import ChangeReason
 from tests.handlers.core.manifests import SUCCESS_RATE, weighted
 from tests.handlers.core.world import World
-from tests.peer import Left
+from tests.peer import SETTINGS, Left, peers_checksum
 
 TEN = {"stepWeight": 10, "maxWeight": 50, "metrics": [SUCCESS_RATE]}
 
@@ -23,6 +23,7 @@ def arrived(found: Left) -> World:
     for item in (world.target, world.primary, world.route):
         item["metadata"] = {"generation": 1, "resourceVersion": "1", "annotations": {}, **item["metadata"]}
     world.item["status"] = found.status
+    world.configs = {"configmap/settings": peers_checksum(SETTINGS)}
     return world
 
 

@@ -42,6 +42,7 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.sampled_from([("again",), ("crash",), ("wait",), ("lose", "route"), ("lose", "primary"), ("edit", "route")]),
     st.tuples(st.just("change"), st.sampled_from(ChangeReason)),
     st.tuples(st.just("push"), st.integers(1, 4)),
+    st.tuples(st.just("config"), st.sampled_from(["one", "other", "gone"])),
     st.tuples(st.just("metric"), st.sampled_from(["good", "bad", "empty", "unreachable"])),
     st.tuples(st.just("hook"), st.sampled_from(HOOKS), st.booleans()),
     st.tuples(st.just("gateway"), st.sampled_from(["Accepted", "Accepted", "Pending", "Warning", "Rejected", None])),
@@ -62,6 +63,10 @@ def happen(world: Watched, event: Event) -> None:
             world.change(reason)
         case ("push", number) if world.target is not None:
             world.push(f"podinfo:{number}")
+        case ("config", content):
+            world.missing_configs = ("configmap a.test is gone",) if content == "gone" else ()
+            world.configs = {} if content == "gone" else {"configmap/a": content}
+            world.change(ChangeReason.REVISION)
         case ("command", verb):
             world.command(verb)
         case ("spec", what):
@@ -131,7 +136,7 @@ def edit(world: Watched, what: str) -> None:
 
 def mend_everything(world: Watched) -> None:
     world.target = world.target or world.gone
-    world.not_ready, world.stuck = set(), set()
+    world.not_ready, world.stuck, world.missing_configs = set(), set(), ()
     world.hooks = {}
     world.command("resume")
     measure(world, "good")

@@ -14,8 +14,6 @@ from handlers.core.strategy import next_step
 from schemas.canary import Canary
 from schemas.events import Stimulus, Tick
 from schemas.status import CanaryStatus, Phase, Reason
-from schemas.workload import Workload
-from tests.handlers.core.shapes import image_of
 from tests.handlers.core.world import World
 
 LEGAL: dict[Phase, set[Phase]] = {
@@ -44,7 +42,7 @@ class Watched(World):
     def __init__(self, spec: dict[str, Any], *, drain: float = 0) -> None:
         super().__init__({"progressDeadlineSeconds": 60, **spec}, drain=drain)
         self.earned: set[str] = set()
-        """Images that may reach the primary: at first any, after the first promotion those that went the whole way."""
+        """Revisions that may reach the primary: at first any, after the first promotion what went the whole way."""
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         before = self.status
@@ -60,9 +58,9 @@ class Watched(World):
             assert primary_readiness(canary, seen).ready or seen.snapshot_missing, "traffic left for a broken primary"
         if after.phase is Phase.PROMOTING and before.phase in ANALYSED:
             _has_earned_its_promotion(canary, seen, decision)
-            self.earned.add(image_of(self.snapshots[after.primary_revision]))
+            self.earned.add(after.primary_revision)
         elif not after.promoted_revision and self.target is not None:
-            self.earned.add(image_of(Workload(self.target).content))
+            self.earned.add(seen.target_revision)
         made = super().wake(stimulus, project=project)
         assert made == decision
         self._cluster_is_safe()
@@ -96,7 +94,7 @@ class Watched(World):
             shares = [item["weight"] for item in self.destinations(number)]
             assert sum(shares) == 100
             assert min(shares) >= 0
-        assert set(self.promoted) <= self.earned, "the primary got what nobody had analysed"
+        assert set(self.primary_revisions) <= self.earned, "the primary got what nobody had analysed"
 
 
 def _moves_legally(before: CanaryStatus, after: CanaryStatus, now: datetime) -> None:

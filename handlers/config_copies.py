@@ -1,0 +1,91 @@
+"""The primary's copies of tracked ConfigMaps and Secrets: written before its template, taken back when unused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from handlers.adapters.errors import AlreadyExists, Conflict, Invalid
+from handlers.adapters.kube import Kube, Object
+from handlers.core import configs
+from handlers.core.belongings import copy_names
+from handlers.core.configs import Config, Revision
+from schemas.canary import Canary
+from schemas.configs import resource_of
+from schemas.resources import TARGETS
+
+
+class ConfigCopies:
+    """Everything is guarded by the version that was read."""
+
+    def __init__(self, kube: Kube) -> None:
+        self._kube = kube
+
+    async def write(self, canary: Canary, revision: Revision, prefixes: Sequence[str]) -> dict[str, str]:
+        """The names of the copies by the key of what they copy; all of them are as the revision wants them.
+
+        ``prefixes`` of the labels that they take over.
+        Raises Conflict when one has moved on, or carries a later step of this Canary.
+        """
+        names = await asyncio.gather(*(self._write(canary, config, prefixes) for config in revision.configs))
+        return {config.key: name for config, name in zip(revision.configs, names, strict=True)}
+
+    async def _write(self, canary: Canary, config: Config, prefixes: Sequence[str]) -> str:
+        resource, _ = resource_of(config.key)
+        for name in copy_names(canary, config.name):
+            existing = await self._kube.find(resource, canary.metadata.namespace, name)
+            if existing is None:
+                await self._create(config, configs.copied(canary, config, name, prefixes))
+                return name
+            if not configs.is_anothers(canary, config, existing):
+                await self._follow(canary, config, existing, configs.copied(canary, config, name, prefixes, existing))
+                return name
+        raise Invalid(
+            f"{resource.kind} {name}.{canary.metadata.namespace} belongs to somebody else; rename or delete it"
+        )
+
+    async def _create(self, config: Config, body: Object) -> None:
+        resource, _ = resource_of(config.key)
+        try:
+            await self._kube.create(resource, body)
+        except AlreadyExists as error:
+            raise Conflict(f"{resource.kind} {body['metadata']['name']} was made meanwhile") from error
+
+    async def _follow(self, canary: Canary, config: Config, existing: Object, wanted: Object) -> None:
+        status = canary.status
+        if status.primary_step < configs.fence_of_copy(canary, existing) <= status.step:
+            raise Conflict(f"a later step has written {config.key} already")
+        if configs.is_current(canary, config, existing):
+            return
+        resource, _ = resource_of(config.key)
+        if existing.get("type") != config.item.get("type"):
+            # the type of a Secret cannot be changed
+            metadata = existing["metadata"]
+            await self._kube.delete(resource, metadata["namespace"], metadata["name"], uid=metadata["uid"])
+            await self._create(config, configs.anew(wanted))
+            return
+        await self._kube.replace(resource, wanted)
+
+    async def release(self, canary: Canary, primary: Mapping[str, Any]) -> None:
+        """Take back the copies that the primary's pods read no more; what others own as well stays with them."""
+        kept = configs.copies_read(primary)
+        unused = configs.noted_copies(primary) - kept
+        if not unused:
+            return
+        await asyncio.gather(*(self._release(canary, key) for key in sorted(unused)))
+        metadata = primary["metadata"]
+        noted = {configs.COPIES: " ".join(sorted(kept)) or None}
+        patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": noted}}
+        await self._kube.patch(TARGETS[canary.spec.target_ref.kind], metadata["namespace"], metadata["name"], patch)
+
+    async def _release(self, canary: Canary, key: str) -> None:
+        resource, name = resource_of(key)
+        existing = await self._kube.find(resource, canary.metadata.namespace, name)
+        if existing is None or not configs.owns(canary, existing):
+            return
+        rest = configs.disowned(canary, existing)
+        if rest is None:
+            await self._kube.delete(resource, canary.metadata.namespace, name, uid=existing["metadata"]["uid"])
+        else:
+            await self._kube.replace(resource, rest)

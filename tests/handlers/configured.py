@@ -1,0 +1,88 @@
+"""A podinfo that reads a ConfigMap and a Secret, and what people do to them."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from typing import Any
+
+from handlers.adapters.kube import Object
+from schemas.events import ChangeReason
+from schemas.resources import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, SECRET, Resource
+from tests.handlers.house import NAMESPACE, House, deployment
+
+PASSWORD = "correct-horse-battery-staple"
+READS = {
+    "envFrom": [{"configMapRef": {"name": "colours"}}],
+    "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "login", "key": "password"}}}],
+}
+
+
+def encoded(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
+
+def reading(name: str = "podinfo", **container: Any) -> Object:
+    """A Deployment whose container reads what ``container`` says."""
+    item = deployment(name=name)
+    item["spec"]["template"]["spec"]["containers"][0] |= container or READS
+    return item
+
+
+class Configured:
+    """``config`` and ``secret`` create or edit; nobody is told of it."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+
+    async def prepare(self, target: Object | None = None, **spec: Any) -> None:
+        await self.house.definitions()
+        await self.config("colours", {"colour": "blue"}, binaryData={"logo": "AAEC"})
+        await self.secret("login", PASSWORD)
+        await self.house.admin.create(DEPLOYMENT, target or reading())
+        await self.house.ready("podinfo")
+        await self.house.canary(**spec)
+
+    async def config(self, name: str, data: dict[str, str], annotations: Any = None, **more: Any) -> None:
+        await self._put(CONFIG_MAP, name, {"data": data, **more}, annotations)
+
+    async def secret(self, name: str, password: str, **more: Any) -> None:
+        await self._put(SECRET, name, {"type": "Opaque", "data": {"password": encoded(password)}, **more}, None)
+
+    async def _put(self, resource: Any, name: str, content: Object, annotations: Any) -> None:
+        body = {"metadata": {"name": name, "namespace": NAMESPACE, "annotations": annotations or {}}, **content}
+        if await self.house.admin.find(resource, NAMESPACE, name):
+            await self.house.admin.replace(resource, body)
+        else:
+            await self.house.admin.create(resource, body)
+
+    async def recolour(self, colour: str, *, announce: bool = True) -> None:
+        await self.house.admin.patch(CONFIG_MAP, NAMESPACE, "colours", {"data": {"colour": colour}})
+        if announce:
+            await self.house.change(ChangeReason.REVISION)
+
+    async def colour(self, name: str = "colours-primary") -> str:
+        return str((await self.house.object(CONFIG_MAP, name))["data"]["colour"])
+
+    async def read_by(self, deployment: str = "podinfo-primary") -> Object:
+        """What its container reads."""
+        found = await self.house.object(DEPLOYMENT, deployment)
+        container = found["spec"]["template"]["spec"]["containers"][0]
+        return {key: container[key] for key in ("envFrom", "env") if key in container}
+
+    async def gone(self, resource: Resource, name: str) -> None:
+        """Deleted, if it ever was there; the garbage collector takes its time."""
+        async with asyncio.timeout(10):
+            while await self.house.admin.find(resource, NAMESPACE, name):
+                await asyncio.sleep(0.01)
+
+    async def kept(self) -> dict[str, list[str]]:
+        """Contents in snapshots, by the name of the ControllerRevision that owns them."""
+        revisions, _ = await self.house.admin.list(CONTROLLER_REVISION, NAMESPACE)
+        kept: dict[str, list[str]] = {item["metadata"]["name"]: [] for item in revisions}
+        for resource in (CONFIG_MAP, SECRET):
+            for item in (await self.house.admin.list(resource, NAMESPACE))[0]:
+                for owner in item["metadata"].get("ownerReferences") or ():
+                    if owner["kind"] == "ControllerRevision":
+                        kept.setdefault(owner["name"], []).append(str(item["data"]))
+        return kept

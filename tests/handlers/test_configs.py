@@ -1,0 +1,355 @@
+"""ConfigMaps and Secrets that the target reads are part of its revision, down to the primary (spec targets 3.5)."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import pytest
+
+from schemas.configs import checksum
+from schemas.events import ChangeReason
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, SECRET
+from schemas.status import Phase
+from tests.handlers.configured import PASSWORD, READS, Configured, encoded, reading
+from tests.handlers.house import NAMESPACE, Crash, House
+
+
+@pytest.fixture
+def people(house: House) -> Configured:
+    return Configured(house)
+
+
+async def test_the_primary_reads_whole_copies_of_its_own(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    config, secret = await house.object(CONFIG_MAP, "colours-primary"), await house.object(SECRET, "login-primary")
+    assert (config["data"], config["binaryData"]) == ({"colour": "blue"}, {"logo": "AAEC"})
+    assert (secret["data"], secret["type"]) == ({"password": encoded(PASSWORD)}, "Opaque")
+    for item in (config, secret):
+        (owner,) = item["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["name"], owner["uid"], owner["controller"]) == (
+            "Canary",
+            "podinfo",
+            house.uid,
+            True,
+        )
+        assert not item["metadata"].get("labels")
+    assert await people.read_by() == {
+        "envFrom": [{"configMapRef": {"name": "colours-primary"}}],
+        "env": [{"name": "P", "valueFrom": {"secretKeyRef": {"name": "login-primary", "key": "password"}}}],
+    }
+    assert await people.read_by("podinfo") == READS
+
+
+async def test_the_status_names_what_is_tracked_by_key_and_checksum(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    status = await house.status()
+    config, secret = await house.object(CONFIG_MAP, "colours"), await house.object(SECRET, "login")
+    assert status.tracked_configs == {"configmap/colours": checksum(config), "secret/login": checksum(secret)}
+    assert status.tracked_config_versions == {
+        "configmap/colours": config["metadata"]["resourceVersion"],
+        "secret/login": secret["metadata"]["resourceVersion"],
+    }
+
+
+@pytest.mark.parametrize("what", ["data", "binaryData", "secret"])
+async def test_a_changed_content_is_analysed_and_then_copied(house: House, people: Configured, what: str) -> None:
+    await people.prepare()
+    await house.initialized()
+    match what:
+        case "data":
+            await people.recolour("green", announce=False)
+        case "binaryData":
+            await people.config("colours", {"colour": "blue"}, binaryData={"logo": "AAED"})
+        case _:
+            await people.secret("login", "another")
+    resource, name = (SECRET, "login") if what == "secret" else (CONFIG_MAP, "colours")
+    before = checksum(await house.object(resource, f"{name}-primary"))
+    pods = (await house.object(DEPLOYMENT, "podinfo-primary"))["spec"]["template"]
+    await house.change(ChangeReason.REVISION)
+    assert (await house.status()).phase is Phase.PROGRESSING
+    await house.tick(2)
+    assert checksum(await house.object(resource, f"{name}-primary")) == before, "not before it is promoted"
+    await house.until(Phase.SUCCEEDED)
+    assert checksum(await house.object(resource, f"{name}-primary")) == checksum(await house.object(resource, name))
+    assert (await house.object(DEPLOYMENT, "podinfo-primary"))["spec"]["template"] != pods, "its pods start again"
+    told = [notice.message for result in await house.results() for notice in result.notices]
+    assert f"{'secret' if what == 'secret' else 'configmap'} {name} has changed" in told
+
+
+async def test_a_content_that_changes_in_mid_analysis_starts_it_again(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick()
+    assert await house.weight() == 25
+    await people.recolour("red")
+    status = await house.status()
+    assert (status.phase, status.canary_weight) == (Phase.PROGRESSING, 0)
+    await house.until(Phase.SUCCEEDED)
+    assert await people.colour() == "red"
+
+
+async def test_a_content_that_comes_back_ends_the_rollout_like_a_template(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick()
+    await people.recolour("blue")
+    status = await house.status()
+    assert (status.phase, status.canary_weight, status.failed_checks) == (Phase.SUCCEEDED, 0, 0)
+    assert status.last_step is not None
+    assert status.last_step.reason == "Reverted"
+    await house.until(Phase.SUCCEEDED)
+    await house.change(ChangeReason.RESYNC)
+    assert (await house.status()).phase is Phase.SUCCEEDED, "nothing starts again"
+    assert await people.colour() == "blue"
+
+
+async def test_a_content_that_was_refused_is_new_again_after_it_was_gone(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    await house.change(ChangeReason.RESYNC)
+    assert (await house.status()).phase is Phase.FAILED, "the refused content does not start again by itself"
+    await people.recolour("blue")
+    await people.recolour("green")
+    assert (await house.status()).phase is Phase.PROGRESSING
+
+
+async def test_what_changes_between_analysis_and_promotion_is_never_copied(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick(2)
+
+    async def change_in_the_last_moment(method: str, path: str) -> None:
+        if method == "PUT" and path.endswith("colours-primary"):
+            house.kube.before = None
+            await people.recolour("evil", announce=False)
+
+    house.kube.before = change_in_the_last_moment
+    await house.until(Phase.PROMOTING, settled=False)
+    assert await people.colour() == "green"
+    assert await people.colour("colours") == "evil"
+    await house.until(Phase.SUCCEEDED)
+    assert (await house.status()).tracked_configs["configmap/colours"] == checksum(
+        {"data": {"colour": "green"}, "binaryData": {"logo": "AAEC"}}
+    )
+    await house.change(ChangeReason.REVISION)
+    assert (await house.status()).phase is Phase.PROGRESSING
+    assert await people.colour() == "green", "the new content is analysed first"
+
+
+async def test_an_abort_while_promoting_brings_the_promoted_contents_back(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.until(Phase.PROMOTING, settled=False)
+    assert await people.colour() == "green"
+    await house.command("abort")
+    assert await people.colour() == "blue"
+    await house.until(Phase.FAILED)
+    assert await house.weight() == 0
+
+
+async def test_a_delayed_worker_never_copies_its_old_content_over_a_later_one(house: House, people: Configured) -> None:
+    """It has read the copy before the abort, and writes after it."""
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick(2)
+    await house.catch_up()
+
+    async def abort_meanwhile(method: str, path: str) -> None:
+        if method == "PUT" and path.endswith("colours-primary"):
+            house.kube.before = None
+            assert (await house.command("abort", worker=house.worker(house.admin))).accepted
+
+    house.kube.before = abort_meanwhile
+    await house.tick()
+    assert house.kube.before is None
+    assert await people.colour() == "blue"
+    await house.until(Phase.FAILED)
+    assert await people.colour() == "blue"
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_handler_that_dies_at_any_call_promotes_contents_and_template_all_the_same(
+    house: House, people: Configured, moment: str
+) -> None:
+    await people.prepare()
+    await house.initialized()
+    for call in range(4, 20):
+        await people.recolour(f"shade-{call}", announce=False)
+        setattr(house.kube, f"die_{moment}", call)
+        house.kube._number = 0
+        try:
+            await house.change(ChangeReason.REVISION)
+            house.kube.reset()
+            await house.tick(2)
+            setattr(house.kube, f"die_{moment}", call)
+            await house.tick()
+        except Crash:
+            house.kube.reset()
+            await house.change(ChangeReason.REVISION)
+        house.kube.reset()
+        await house.until(Phase.SUCCEEDED)
+        assert await people.colour() == f"shade-{call}"
+
+
+async def test_a_required_object_that_is_missing_is_named_and_healed_when_it_comes(
+    house: House, people: Configured
+) -> None:
+    await people.prepare(reading(envFrom=[{"configMapRef": {"name": "later"}}]))
+    await house.change(ChangeReason.SPEC)
+    status = await house.status()
+    ready = next(item for item in status.conditions if item.type == "Ready")
+    assert status.invalid
+    assert ready.message == (
+        "configmap later.default get query error: not found; "
+        "create it, or set optional: true where the target's pods refer to it"
+    )
+    await people.config("later", {"a": "b"})
+    await house.until(Phase.INITIALIZED)
+    assert (await house.object(CONFIG_MAP, "later-primary"))["data"] == {"a": "b"}
+
+
+async def test_an_object_that_is_lost_in_mid_analysis_holds_it_until_it_is_back(
+    house: House, people: Configured
+) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick()
+    lost = await house.object(CONFIG_MAP, "colours")
+    await house.admin.delete(CONFIG_MAP, NAMESPACE, "colours")
+    await house.change(ChangeReason.REVISION)
+    await house.tick()
+    status = await house.status()
+    assert (status.phase, status.canary_weight, status.invalid) == (Phase.PROGRESSING, 25, True)
+    await people.config("colours", lost["data"], binaryData=lost["binaryData"])
+    await house.change(ChangeReason.REVISION)
+    assert not (await house.status()).invalid
+    await house.until(Phase.SUCCEEDED)
+    assert await people.colour() == "green"
+
+
+async def test_an_optional_object_is_skipped_while_it_is_missing_and_new_when_it_comes(
+    house: House, people: Configured
+) -> None:
+    await people.prepare(reading(envFrom=[{"configMapRef": {"name": "extras", "optional": True}}]))
+    await house.initialized()
+    status = await house.status()
+    assert (status.tracked_configs, status.tracked_config_versions) == ({}, {"configmap/extras": ""})
+    assert (await people.read_by())["envFrom"][0]["configMapRef"]["name"] == "extras"
+    await people.config("extras", {"a": "b"})
+    await house.change(ChangeReason.REVISION)
+    await house.until(Phase.SUCCEEDED)
+    assert (await people.read_by())["envFrom"][0]["configMapRef"]["name"] == "extras-primary"
+
+
+async def test_what_opted_out_and_secrets_of_other_types_keep_their_names(house: House, people: Configured) -> None:
+    target = reading(envFrom=[{"configMapRef": {"name": "mine"}}, {"secretRef": {"name": "registry"}}])
+    await house.definitions()
+    await people.config("mine", {"a": "b"}, {"flagger.app/config-tracking": "disabled"})
+    registry = {"type": "kubernetes.io/dockerconfigjson", "data": {".dockerconfigjson": encoded("{}")}}
+    await house.admin.create(SECRET, {"metadata": {"name": "registry", "namespace": NAMESPACE}, **registry})
+    await people.prepare(target)
+    await house.initialized()
+    assert await people.read_by() == await people.read_by("podinfo")
+    assert (await house.status()).tracked_configs == {}
+    for resource, name in ((CONFIG_MAP, "mine-primary"), (SECRET, "registry-primary")):
+        assert await house.admin.find(resource, NAMESPACE, name) is None
+
+
+async def test_without_tracking_only_the_template_counts(house: House, people: Configured) -> None:
+    house.settings = house.settings.model_copy(update={"config_tracking": False})
+    house.advance = house.worker()
+    await people.prepare()
+    await house.initialized()
+    assert await people.read_by() == READS
+    assert await house.admin.find(CONFIG_MAP, NAMESPACE, "colours-primary") is None
+    await people.recolour("green")
+    await house.change(ChangeReason.RESYNC)
+    assert (await house.status()).phase is Phase.INITIALIZED
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    assert await people.read_by() == READS
+
+
+async def test_switching_tracking_off_starts_no_rollout_and_the_next_one_ends_it(
+    house: House, people: Configured
+) -> None:
+    await people.prepare()
+    await house.initialized()
+    house.settings = house.settings.model_copy(update={"config_tracking": False})
+    house.advance = house.worker()
+    await people.recolour("green")
+    await house.change(ChangeReason.RESYNC)
+    assert (await house.status()).phase is Phase.INITIALIZED
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    assert await people.read_by() == READS
+    assert await house.admin.find(CONFIG_MAP, NAMESPACE, "colours-primary") is None, "nobody reads it any more"
+
+
+async def test_a_secret_is_never_written_down(
+    house: House, people: Configured, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await people.prepare()
+    await house.initialized()
+    await people.secret("login", PASSWORD + "-2")
+    await house.change(ChangeReason.REVISION)
+    await house.until(Phase.SUCCEEDED)
+    written = json.dumps(await house.object(CANARY, "podinfo"))
+    written += "".join(result.model_dump_json() for result in await house.results())
+    written += "".join(str(vars(record)) for record in caplog.records)
+    for secret in (PASSWORD, encoded(PASSWORD), encoded(PASSWORD + "-2")):
+        assert secret not in written
+
+
+async def test_a_tick_with_configs_takes_no_more_calls_than_one_without(house: House, people: Configured) -> None:
+    await people.prepare(analysis={"metrics": [{"name": "request-success-rate", "thresholdRange": {"min": 99}}]})
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick()
+    house.kube.reset()
+    await house.tick()
+    # the Event of the step is one call more
+    assert house.kube.total + 1 <= 10, house.kube.made
+    assert not [call for call in house.kube.made if "configmaps" in call or "secrets" in call]
+
+
+async def test_a_wake_that_may_bring_news_of_them_reads_each_object_once(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await house.change(ChangeReason.RESYNC)
+    house.kube.reset()
+    await house.change(ChangeReason.REVISION)
+    reads = [call for call in house.kube.made if "configmaps" in call or "secrets" in call]
+    assert sorted(reads) == [
+        f"GET /api/v1/namespaces/{NAMESPACE}/{one}" for one in ("configmaps/colours", "secrets/login")
+    ]
+
+
+async def test_a_promotion_takes_three_calls_more_for_each_object_of_its_revision(
+    house: House, people: Configured
+) -> None:
+    """One to read it from the snapshot, two to bring the copy up to date; nothing of it from what is live."""
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick(2)
+    await house.catch_up()
+    house.kube.reset()
+    await house.tick()
+    assert (await house.status()).phase is Phase.PROMOTING
+    calls = [call for call in house.kube.made if "configmaps" in call or "secrets" in call]
+    assert len(calls) == 2 * 3, house.kube.made
+    assert f"GET /api/v1/namespaces/{NAMESPACE}/configmaps/colours" not in calls
