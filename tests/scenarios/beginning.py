@@ -15,6 +15,8 @@ _MOST = 40
 
 async def play_to(stage: Stage, start: Start) -> None:
     """Raises AssertionError when the phase is never reached."""
+    if start.left_by:
+        return
     if start.phase in (Phase.NEW, Phase.INITIALIZING):
         if start.phase is Phase.INITIALIZING:
             await stage.do("wake", "spec")

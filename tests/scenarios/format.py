@@ -26,7 +26,10 @@ class Strict(BaseModel):
 
 
 class Start(Strict):
-    """The Canary and how far its story has gone when it begins; it is really played there."""
+    """The Canary and how far its story has gone when it begins; it is really played there.
+
+    ``left_by``: not by us, and nobody of us has looked at it; only then ``failed_checks`` may be given.
+    """
 
     analysis: dict[str, Any] = {}
     metrics: tuple[str | dict[str, Any], ...] = ()
@@ -35,6 +38,8 @@ class Start(Strict):
     phase: Phase = Field(default=Phase.INITIALIZED, alias="in")
     weight: int | None = None
     iterations: int | None = None
+    failed_checks: int | None = None
+    left_by: Literal["Flagger"] | None = None
 
 
 class Order(Strict):
@@ -94,6 +99,8 @@ class Then(Strict):
     reply: str | None = None
     reasons: Texts | None = None
     hears: Texts | None = None
+    hashes: Literal["Flagger's", "ours"] | None = None
+    gone: bool | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
     routes: Texts | None = None
 
@@ -114,6 +121,7 @@ class Step(Strict):
     command: str | Order | None = None
     edit: dict[str, Any] | None = None
     somebody: Deed | None = None
+    delete: Literal["canary"] | None = None
     second_canary: Literal["older", "gone"] | None = None
     late_worker: Literal["writes"] | None = None
     then: Then | None = None

@@ -61,3 +61,9 @@ def _metric(item: str | dict[str, Any]) -> dict[str, Any]:
 def _hook(item: str | dict[str, Any], url: Callable[[str], str]) -> dict[str, Any]:
     hook = {"name": item, "type": item} if isinstance(item, str) else {"name": item["type"], **item}
     return {"url": url(hook["name"]), **hook}
+
+
+def left_over(start: Start) -> dict[str, Any]:
+    """How far another controller got, for :class:`tests.peer.Left`."""
+    given = {"weight": start.weight, "iterations": start.iterations, "failed_checks": start.failed_checks}
+    return {name: number for name, number in given.items() if number is not None}

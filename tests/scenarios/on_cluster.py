@@ -10,6 +10,7 @@ from typing import Any
 from handlers.adapters.errors import TransientError
 from handlers.adapters.kube import Access, Object
 from schemas.base import format_time
+from schemas.canary import Canary
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
 from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, METRIC_TEMPLATE, ROUTE_TABLE, SERVICE, Resource
@@ -17,11 +18,12 @@ from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.core.manifests import podinfo
 from tests.handlers.house import CountingKube, Crash, House
+from tests.moving import move_in
 from tests.scenarios.beginning import play_to
 from tests.scenarios.faults import Faults
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import deep, spec_of, status_of
-from tests.scenarios.play import Seen, summary
+from tests.scenarios.manifest import deep, left_over, spec_of, status_of
+from tests.scenarios.play import Seen, hashes_of, summary
 from tests.scenarios.routes import in_words, shares_of
 from tests.scenarios.surroundings import Answers, Heard, Pods
 
@@ -71,12 +73,18 @@ class OnCluster:
         self.faults = Faults(house, heard)
         self.gone: Object | None = None
         self.reply = ""
+        self.deleted = False
+        self.last = CanaryStatus()
 
     async def begin(self, start: Start) -> None:
-        house, target = self.house, podinfo()
+        house = self.house
+        spec = spec_of(start, lambda name: f"{self.answers.url}/hook/{name}")
+        if start.left_by:
+            house.uid = (await move_in(house.admin, house.namespace, start.phase, spec, **left_over(start))).uid
+            return
+        target = podinfo()
         target["metadata"] = {"name": TARGET, "namespace": house.namespace}
         await house.admin.create(DEPLOYMENT, target)
-        spec = spec_of(start, lambda name: f"{self.answers.url}/hook/{name}")
         made = {"metadata": {"name": "podinfo", "namespace": house.namespace}, "spec": spec}
         house.uid = (await house.admin.create(CANARY, made))["metadata"]["uid"]
         await play_to(self, start)
@@ -96,7 +104,7 @@ class OnCluster:
             house.admin.find(SERVICE, house.namespace, "podinfo"),
             house.admin.find(DEPLOYMENT, house.namespace, TARGET),
             house.admin.find(DEPLOYMENT, house.namespace, PRIMARY),
-            house.status(),
+            self._status(),
         )
         workloads = {role: Workload(item) for role, item in (("target", target), ("primary", primary)) if item}
         weight = _weight(route)
@@ -104,7 +112,14 @@ class OnCluster:
         ours = weight == status.canary_weight
         assert not (weight and parked and ours), "the target is at zero while it is routed to"
         seen = self._told(status, weight, workloads)
-        return replace(seen, apex=_selected(apex), routes=in_words(route))
+        return replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted)
+
+    async def _status(self) -> CanaryStatus:
+        """The last there was, once the Canary is gone."""
+        item = await self.house.admin.find(CANARY, self.house.namespace, "podinfo")
+        self.deleted = item is None
+        self.last = Canary.from_object(item).status if item else self.heard.status or self.last
+        return self.last
 
     def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload]) -> Seen:
         conditions = {item.type: f"{item.status}: {item.reason}: {item.message}" for item in status.conditions}
@@ -125,6 +140,7 @@ class OnCluster:
             alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
             asked=tuple(dict.fromkeys(self.answers.asked)),
             reply=self._plain(self.reply),
+            hashes=hashes_of(status),
             reasons=tuple(notice.reason for notice in self.heard.notices),
             hears=tuple(self.heard.receivers),
             written=tuple(written),
@@ -187,6 +203,10 @@ class OnCluster:
         item["spec"] = deep(item["spec"], spec)
         await house.admin.replace(CANARY, item)
         await self._wake("spec")
+
+    async def _delete(self, _canary: str) -> None:
+        await self.house.admin.delete(CANARY, self.house.namespace, "podinfo")
+        await self._wake("deleted")
 
     # ---- the world around
 

@@ -15,10 +15,11 @@ from schemas.status import IDLE
 from schemas.workload import Workload
 from tests.handlers.core.shapes import image_of
 from tests.handlers.core.watched import Watched
+from tests.peer import Left
 from tests.scenarios.beginning import play_to
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import DRAIN, NEVER, deep, passes, spec_of
-from tests.scenarios.play import Seen, summary
+from tests.scenarios.manifest import DRAIN, NEVER, deep, left_over, passes, spec_of
+from tests.scenarios.play import Seen, hashes_of, summary
 from tests.scenarios.routes import in_words
 
 
@@ -34,10 +35,14 @@ class CoreWorld(Watched):
         """Answers of a try whose commit was lost."""
         self.once: set[str] = set()
         """Hooks that pass the next time they are asked, and no more."""
+        self.gone_for_good = False
+        """Whether somebody has deleted the Canary, and nothing held it."""
         self.not_ready_since: dict[str, Any] = {}
         self.replies: list[str] = []
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
+        if self.gone_for_good:
+            return Decision(self.status)
         fault, self.fault = self.fault, ""
         if fault == "conflict at the commit":
             # what was decided is lost with the commit: everything is read and decided again, nothing asked twice
@@ -98,8 +103,18 @@ class OnCore:
         self._before: tuple[int, int, dict[str, Any]] = (0, 0, dict.fromkeys(("RouteTable", "target", "primary")))
 
     async def begin(self, start: Start) -> None:
-        self.world = CoreWorld(spec_of(start, lambda name: f"http://gate.test/{name}"))
+        spec = spec_of(start, lambda name: f"http://gate.test/{name}")
+        self.world = CoreWorld(spec)
+        if start.left_by:
+            self._move_in(Left(start.phase, spec, **left_over(start)))
         await play_to(self, start)
+
+    def _move_in(self, left: Left) -> None:
+        world = self.world
+        world.target, world.primary, world.route = left.target, left.primary, left.route
+        for item in (world.target, world.primary, world.route):
+            item["metadata"] = {"generation": 1, "resourceVersion": "1", "annotations": {}, **item["metadata"]}
+        world.item["status"] = left.status
 
     async def do(self, action: str, value: Any) -> None:
         world = self.world
@@ -135,6 +150,8 @@ class OnCore:
             asked=tuple(dict.fromkeys(world.asked)),
             reply=world.replies[-1] if world.replies else "",
             routes=in_words(world.route),
+            hashes=hashes_of(status),
+            gone=world.gone_for_good,
             reasons=tuple(notice.reason for notice in told),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
             written=tuple(["the status"] * (len(world.decisions) > commits) + written),
@@ -174,6 +191,13 @@ class OnCore:
     def _edit(self, spec: dict[str, Any]) -> None:
         self.world.item["spec"] = deep(self.world.item["spec"], spec)
         self.world.edit()
+
+    def _delete(self, _canary: str) -> None:
+        """It stays for as long as our finalizer holds it."""
+        if self.world.item["spec"].get("revertOnDeletion"):
+            self.world.delete()
+        else:
+            self.world.gone_for_good = True
 
     # ---- the world around
 

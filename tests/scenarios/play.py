@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from schemas.revision import is_our_hash
 from schemas.status import CanaryStatus, LastStep
 from tests.scenarios.format import NOTHING, Scenario, Start, Step, Texts, Then
 
@@ -30,11 +31,18 @@ class Seen:
     asked: tuple[str, ...] = ()
     reply: str = ""
     reasons: tuple[str, ...] = ()
+    hashes: str = ""
+    gone: bool = False
     hears: tuple[str, ...] = ()
     apex: str | None = None
     routes: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     last: str = ""
+
+
+def hashes_of(status: CanaryStatus) -> str:
+    """Whose way of telling revisions apart the status shows."""
+    return "ours" if is_our_hash(status.last_promoted_spec) else "Flagger's"
 
 
 def summary(status: CanaryStatus) -> str:

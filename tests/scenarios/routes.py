@@ -7,9 +7,12 @@ from typing import Any
 
 
 def shares_of(route: Mapping[str, Any]) -> tuple[int, int]:
-    """Primary and canary, in percent; Gloo leaves a zero out."""
-    primary, canary = route["routeAction"]["multi"]["destinations"]
-    return int(primary.get("weight", 0)), int(canary.get("weight", 0))
+    """Primary and canary, in percent; a zero is left out, and one that is not named has none."""
+    found = {"primary": 0, "canary": 0}
+    for destination in route["routeAction"]["multi"]["destinations"]:
+        role = "canary" if "-canaryupstream-" in destination["destination"]["upstream"]["name"] else "primary"
+        found[role] += int(destination.get("weight", 0))
+    return found["primary"], found["canary"]
 
 
 def in_words(table: Mapping[str, Any] | None) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from handlers.adapters.errors import Conflict, NotFound
 from handlers.adapters.kube import Kube, Object
 from schemas.events import Message, StepResult
 from schemas.resources import DEPLOYMENT, POD
-from schemas.status import Notice
+from schemas.status import CanaryStatus, Notice
 from schemas.workload import Workload
 from tests.handlers.house import Answering
 from tests.scenarios.manifest import NEVER
@@ -80,6 +80,7 @@ class Heard(Bus):
     def __init__(self) -> None:
         self.notices: list[Notice] = []
         self.receivers: list[str] = []
+        self.status: CanaryStatus | None = None
         self.before: Callable[[], Awaitable[None]] | None = None
         self._steps: set[str] = set()
 
@@ -92,6 +93,7 @@ class Heard(Bus):
         if isinstance(message, StepResult):
             self.notices += message.notices
             self.receivers += message.receivers
+            self.status = message.after
         return True
 
     async def holds(self, message: Message) -> bool:

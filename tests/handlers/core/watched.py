@@ -28,11 +28,14 @@ LEGAL: dict[Phase, set[Phase]] = {
     Phase.WAITING_PROMOTION: {Phase.PROGRESSING, Phase.PROMOTING, Phase.SUCCEEDED, Phase.FAILED},
     Phase.PROMOTING: {Phase.FINALISING, Phase.PROGRESSING, Phase.SUCCEEDED, Phase.FAILED},
     Phase.FINALISING: {Phase.SUCCEEDED, Phase.PROMOTING},
+    Phase.TERMINATING: set(),
+    Phase.TERMINATED: set(),
 }
 for _phase in [*LEGAL, Phase.NEW]:
     LEGAL[_phase] = LEGAL[_phase] | {Phase.TERMINATING, Phase.TERMINATED}
 LEGAL[Phase.TERMINATING] = {Phase.TERMINATED}
 LEGAL[Phase.TERMINATED] = set()
+DELETED = {Phase.TERMINATING, Phase.TERMINATED}
 ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
 
 
@@ -52,7 +55,8 @@ class Watched(World):
         _moves_legally(before, after, self.now)
         _keeps_its_slots(before, after)
         _says_what_it_waits_for(after)
-        if after.canary_weight > before.canary_weight:
+        adopted = not before.step and bool(before.last_applied_spec)
+        if after.canary_weight > before.canary_weight and not adopted:
             _is_allowed_to_rise(canary, seen, decision)
         if before.phase is Phase.PROMOTING and after.canary_weight < before.canary_weight:
             assert primary_readiness(canary, seen).ready or seen.snapshot_missing, "traffic left for a broken primary"
@@ -101,7 +105,7 @@ def _moves_legally(before: CanaryStatus, after: CanaryStatus, now: datetime) -> 
     if before.phase is after.phase:
         assert after.last_transition_time == before.last_transition_time
     else:
-        assert after.phase in LEGAL[before.phase], f"{before.phase} -> {after.phase}"
+        assert after.phase in LEGAL[before.phase] | DELETED, f"{before.phase} -> {after.phase}"
         assert after.last_transition_time == now.replace(microsecond=0)
     promoted = next((item for item in after.conditions if item.type == "Promoted"), None)
     if promoted is not None and promoted.reason == "NewRevision":
@@ -126,6 +130,11 @@ def _says_what_it_waits_for(status: CanaryStatus) -> None:
 
 
 def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -> None:
+    assert canary_readiness(canary, seen).ready
+    if canary.finalising:
+        # users are led back to the target, which is the one that stays
+        assert decision.status.phase is Phase.TERMINATING
+        return
     if decision.status.phase is Phase.TERMINATING:
         assert canary_readiness(canary, seen).ready, "users were sent to pods that are not there"
         return
@@ -135,7 +144,6 @@ def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -
     assert decision.status.last_step is not None
     assert all(check.verdict == "pass" for check in decision.status.last_step.checks)
     assert gateway(canary, seen).applied
-    assert canary_readiness(canary, seen).ready
     assert not canary.status.paused
     assert not canary.spec.suspend
     assert canary.status.canary_revision == seen.target_revision
