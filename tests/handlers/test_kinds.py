@@ -8,8 +8,9 @@ import pytest
 
 from schemas.events import ChangeReason
 from schemas.kinds.daemonset import SCALE_TO_ZERO
-from schemas.resources import DAEMON_SET, SERVICE, UPSTREAM
+from schemas.resources import CANARY, DAEMON_SET, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
+from schemas.workload import Workload
 from tests.handlers.house import House
 from tests.handlers.targets import image_of
 
@@ -182,3 +183,34 @@ async def test_a_tick_of_each_kind_keeps_to_its_calls(house: House, kind: str) -
     await house.tick()
     assert await house.weight() == 50
     assert house.kube.total <= 10, house.kube.made
+
+
+# ---- deletion
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["at rest", "in mid-rollout"])
+@pytest.mark.parametrize("kind", ["DaemonSet", "Service"])
+async def test_a_deleted_canary_leaves_users_with_its_target(house: House, kind: str, begun: bool) -> None:
+    await prepared(house, kind, revertOnDeletion=True)
+    if begun:
+        await house.push("podinfo:2")
+        await house.tick(2)
+    await house.admin.delete(CANARY, house.namespace, "podinfo")
+    await house.change(ChangeReason.DELETED)
+    while await house.admin.find(CANARY, house.namespace, "podinfo"):
+        await house.tick()
+    target = await house.object(house.resource, "podinfo")
+    assert Workload(target).replicas == 1
+    assert image_of(target) == ("podinfo:2" if begun else "podinfo:1")
+    assert await house.admin.find(house.resource, house.namespace, "podinfo-primary") is None
+    (only,) = (await house.object(ROUTE_TABLE, "podinfo"))["spec"]["routes"][0]["routeAction"]["multi"]["destinations"]
+    name = f"{house.namespace}-podinfo-canaryupstream-9898"
+    assert only["destination"]["upstream"]["name"] == name
+    left = [(UPSTREAM, name), (SERVICE, "podinfo"), (house.resource, "podinfo")]
+    for resource, place in left:
+        metadata = (await house.object(resource, place))["metadata"]
+        assert "ownerReferences" not in metadata
+        assert not [mark for mark in metadata.get("annotations") or {} if mark.startswith("canarybus.dev/")]
+    reached = (await house.object(UPSTREAM, name))["spec"]["kube"]["serviceName"]
+    assert reached == ("podinfo" if kind == "Service" else "podinfo-canary"), "a copy would no longer follow"
+    assert (await house.admin.find(SERVICE, house.namespace, reached)) is not None
