@@ -51,6 +51,35 @@ async def test_a_daemonset_that_no_node_matches_has_no_pods(kube: Kube, ns: str)
     assert (await kube.get(path("pods", ns))).body["items"] == []
 
 
+async def test_a_daemonset_whose_selector_is_taken_away_again_has_its_pods_back(kube: Kube, ns: str) -> None:
+    where = path("daemonsets", ns, "agent")
+    parked = _daemon_set(nodeSelector={"flagger.app/scale-to-zero": "true"})
+    await kube.post(path("daemonsets", ns), parked)
+    await kube.until(where, lambda obj: status(obj).get("observedGeneration") == 1)
+    free = {"spec": {"template": {"spec": {"nodeSelector": {"flagger.app/scale-to-zero": None}}}}}
+    await kube.patch(where, free)
+    done = await kube.until(where, _all_scheduled)
+    assert "nodeSelector" not in done["spec"]["template"]["spec"], "an empty one is none"
+    assert done["metadata"]["generation"] == 2
+
+
+async def test_an_annotation_is_no_other_generation_of_a_daemonset(kube: Kube, ns: str) -> None:
+    where = path("daemonsets", ns, "agent")
+    await kube.post(path("daemonsets", ns), _daemon_set())
+    marked = (await kube.patch(where, {"metadata": {"annotations": {"canarybus.dev/target-step": "1"}}})).expect(200)
+    assert marked["metadata"]["generation"] == 1
+
+
+async def test_pods_of_a_daemonset_that_do_not_get_ready_are_updated_but_not_available(kube: Kube, ns: str) -> None:
+    body = _daemon_set()
+    body["spec"]["template"]["metadata"]["annotations"] = NEVER
+    await kube.post(path("daemonsets", ns), body)
+    wanted = {"desiredNumberScheduled": 1, "updatedNumberScheduled": 1, "numberUnavailable": 1, "numberReady": 0}
+    found = await kube.until(path("daemonsets", ns, "agent"), lambda obj: wanted.items() <= status(obj).items())
+    assert "numberAvailable" not in found["status"]
+    assert "conditions" not in found["status"], "nothing says since when"
+
+
 async def test_a_daemonset_replaces_its_pods_when_the_template_changes(kube: Kube, ns: str) -> None:
     where = path("daemonsets", ns, "agent")
     await kube.post(path("daemonsets", ns), _daemon_set())

@@ -85,6 +85,49 @@ async def test_two_services_get_two_addresses_and_keep_them(kube: Kube, ns: str)
     assert (await kube.put(path("services", ns, "one"), replaced)).expect(200)["spec"]["clusterIP"] == made[0]
 
 
+async def test_a_service_keeps_its_address_and_its_node_ports_when_a_write_names_none(kube: Kube, ns: str) -> None:
+    ports = [{"name": "web", "port": 80}, {"name": "old", "port": 81}]
+    body: Object = {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": ports}}
+    before = (await kube.post(path("services", ns), body)).expect(201)["spec"]
+    on_nodes = [port["nodePort"] for port in before["ports"]]
+    assert len(set(on_nodes)) == 2
+    assert min(on_nodes) >= 30000
+    assert before["externalTrafficPolicy"] == "Cluster"
+    body["spec"]["ports"] = [{"name": "new", "port": 82}, {"name": "web", "port": 8080}]
+    after = (await kube.put(path("services", ns, "s"), body)).expect(200)["spec"]
+    assert (after["clusterIP"], after["clusterIPs"]) == (before["clusterIP"], before["clusterIPs"])
+    assert after["ports"][1]["nodePort"] == on_nodes[0], "by name"
+    assert after["ports"][0]["nodePort"] not in on_nodes
+    body["spec"] |= {"type": "ClusterIP"}
+    inside = (await kube.put(path("services", ns, "s"), body)).expect(200)["spec"]
+    assert inside["clusterIP"] == before["clusterIP"]
+    assert [port.keys() & {"nodePort"} for port in inside["ports"]] == [set(), set()]
+    body["spec"] |= {"type": "ExternalName", "externalName": "elsewhere.example"}
+    outside = (await kube.put(path("services", ns, "s"), body)).expect(200)["spec"]
+    assert outside.keys().isdisjoint({"clusterIP", "clusterIPs"})
+
+
+async def test_a_service_counts_no_generations(kube: Kube, ns: str) -> None:
+    body: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
+    made = (await kube.post(path("services", ns), body)).expect(201)
+    await kube.patch(path("services", ns, "s"), {"spec": {"ports": [{"port": 81}]}})
+    found = (await kube.get(path("services", ns, "s"))).expect(200)
+    assert [item["metadata"].get("generation", 0) for item in (made, found)] == [0, 0]
+
+
+async def test_a_service_does_not_become_headless_and_a_headless_one_stays_so(kube: Kube, ns: str) -> None:
+    body: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
+    (await kube.post(path("services", ns), body)).expect(201)
+    headless: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], "clusterIP": "None"}}
+    refused = (await kube.put(path("services", ns, "s"), headless)).expect(422)
+    assert "may not change once set" in refused["message"]
+    headless["metadata"] = {"name": "none"}
+    (await kube.post(path("services", ns), headless)).expect(201)
+    body["metadata"] = {"name": "none"}
+    kept = (await kube.put(path("services", ns, "none"), body)).expect(200)["spec"]
+    assert (kept["clusterIP"], kept["clusterIPs"]) == ("None", ["None"])
+
+
 async def test_a_headless_service_has_no_address(kube: Kube, ns: str) -> None:
     body = {"metadata": {"name": "s"}, "spec": {"clusterIP": "None", "selector": {"app": "x"}}}
     spec = (await kube.post(path("services", ns), body)).expect(201)["spec"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.adapters.kube import Kube, Object
-from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, Resource
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, TARGETS, Resource
 from schemas.workload import Workload
+from tests.handlers.targets import pushed, target_object
 
 NAMESPACE = "default"
 REST: dict[str, Any] = {
@@ -72,11 +73,25 @@ class Cluster:
             report["subresourceStatuses"] = {"*v1.Proxy.gateway-proxy_gloo-system": {"state": proxy}}
         return await self.kube.patch(ROUTE_TABLE, NAMESPACE, name, {"status": {"statuses": {"gloo-system": report}}})
 
+    async def of_kind(self, kind: str) -> Object:
+        """A Canary at rest on a target of that kind, both called podinfo."""
+        resource = TARGETS[kind]
+        await self.kube.create(resource, target_object(kind, namespace=NAMESPACE))
+        ref = {"apiVersion": resource.api_version, "kind": kind, "name": "podinfo"}
+        canary = await self.canary(targetRef=ref)
+        return await self._rest(canary, Workload(await self.kube.get(resource, NAMESPACE, "podinfo")).revision())
+
+    async def push(self, kind: str, image: str) -> Object:
+        return await self.kube.patch(TARGETS[kind], NAMESPACE, "podinfo", pushed(kind, image), type="strategic")
+
     async def at_rest(self, name: str = "podinfo") -> Object:
         """A Canary whose rollout has ended, with its target."""
         canary = await self.canary(name)
         await self.deployment(name, replicas=0)
-        revision = await self.revision(name)
+        return await self._rest(canary, await self.revision(name))
+
+    async def _rest(self, canary: Object, revision: str) -> Object:
+        name = canary["metadata"]["name"]
         return await self.status(
             name,
             **REST,

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import admission, errors, kinds, lifecycle, serverapply, views
+from .addresses import Addresses
 from .admission import Options
 from .resources import Resource, Resources, Version
 from .store import Key, Record, Store, record_of
@@ -36,7 +37,7 @@ class Cluster:
         self.store = Store()
         self.resources = Resources()
         self.clock = clock or (lambda: datetime.datetime.now(datetime.UTC))
-        self._last_address = 10
+        self.addresses = Addresses()
 
     def now(self) -> str:
         return timestamp(self.clock())
@@ -105,26 +106,9 @@ class Cluster:
         stored = views.to_stored(resource, version.name, obj)
         admission.fill_in(resource, stored)
         if resource.kind == "Service" and not resource.custom:
-            self._address(stored, old)
+            self.addresses.assign(stored["spec"], old["spec"] if old else None)
         admission.judge(resource, version, stored, old)
         return stored
-
-    def _address(self, obj: Object, old: Object | None) -> None:
-        spec = obj["spec"]
-        if spec["type"] == "ExternalName":
-            return
-        if old is not None and not spec.get("clusterIP"):
-            spec["clusterIP"] = old["spec"].get("clusterIP", "")
-        if not spec.get("clusterIP"):
-            self._last_address += 1
-            spec["clusterIP"] = f"10.96.{self._last_address >> 8 & 255}.{self._last_address & 255}"
-        spec["clusterIPs"] = [spec["clusterIP"]]
-
-    def keep_address(self, address: str) -> None:
-        """Never give an address of this Service's neighbourhood again."""
-        if address.startswith("10.96."):
-            high, low = address.split(".")[2:]
-            self._last_address = max(self._last_address, int(high) << 8 | int(low))
 
     def _commit(self, resource: Resource, key: Key, obj: Object, options: Options) -> Record:
         if options.dry_run:

@@ -188,7 +188,8 @@ def _service(obj: Object, old: Object | None) -> list[Cause]:
         if (own := (port["protocol"], port.get("port", 0))) in seen:
             causes.append(duplicate(where, {"port": own[1], "protocol": own[0]}))
         seen.add(own)
-    if old is not None and old["spec"].get("clusterIP") and spec.get("clusterIP") != old["spec"]["clusterIP"]:
+    before = (old or {"spec": {}})["spec"].get("clusterIP")
+    if before and spec["type"] != "ExternalName" and spec.get("clusterIP") != before:
         causes.append(invalid_value("spec.clusterIPs[0]", [spec.get("clusterIP")], "may not change once set"))
     return causes
 

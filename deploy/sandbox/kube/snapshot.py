@@ -28,6 +28,6 @@ def load(cluster: Cluster, file: Path) -> None:
     for entry in entries:
         cluster.store.restore(entry["resource"], entry["object"])
         if entry["resource"] == "services":
-            cluster.keep_address(entry["object"]["spec"].get("clusterIP", ""))
+            cluster.addresses.keep(entry["object"]["spec"])
     cluster.store.version = orjson.loads(first)["version"]
     cluster.store.compact()
