@@ -67,6 +67,15 @@ class ConfigCopies:
             return
         await self._kube.replace(resource, wanted)
 
+    async def damaged(self, canary: Canary, primary: Mapping[str, Any]) -> bool:
+        """Whether a copy that the primary's pods read is missing, or was edited by somebody."""
+        found = await asyncio.gather(*(self._find(canary, key) for key in sorted(configs.copies_read(primary))))
+        return any(item is None or configs.is_edited(item) for item in found)
+
+    async def _find(self, canary: Canary, key: str) -> Object | None:
+        resource, name = resource_of(key)
+        return await self._kube.find(resource, canary.metadata.namespace, name)
+
     async def release(self, canary: Canary, primary: Mapping[str, Any]) -> None:
         """Take back the copies that the primary's pods read no more; what others own as well stays with them."""
         kept = configs.copies_read(primary)
@@ -81,7 +90,7 @@ class ConfigCopies:
 
     async def _release(self, canary: Canary, key: str) -> None:
         resource, name = resource_of(key)
-        existing = await self._kube.find(resource, canary.metadata.namespace, name)
+        existing = await self._find(canary, key)
         if existing is None or not configs.owns(canary, existing):
             return
         rest = configs.disowned(canary, existing)

@@ -14,11 +14,14 @@ from schemas.configs import data_checksum, places, references, resource_of, trac
 
 
 class Found(NamedTuple):
-    """What is there. ``versions``: of everything that is named, empty for what is missing. ``problems``: sentences."""
+    """What is there. ``versions``: of everything that is named, empty for what is missing.
+
+    ``problems``: sentences, by the key of what is required and cannot be read.
+    """
 
     checksums: Mapping[str, str] = {}
     versions: Mapping[str, str] = {}
-    problems: tuple[str, ...] = ()
+    problems: Mapping[str, str] = {}
     configs: tuple[Config, ...] = ()
 
 
@@ -32,11 +35,11 @@ async def read(kube: Kube, namespace: str, template: Mapping[str, Any]) -> Found
     return Found(
         checksums={config.key: config.checksum for config in configs},
         versions={key: str(there[key]["metadata"]["resourceVersion"]) if key in there else "" for key in items},
-        problems=tuple(
-            _problem(namespace, key, item)
+        problems={
+            key: _problem(namespace, key, item)
             for key, item in items.items()
             if key not in there and (item or not wanted[key])
-        ),
+        },
         configs=configs,
     )
 

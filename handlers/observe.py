@@ -149,7 +149,10 @@ class Observer:
         hurried = isinstance(stimulus, Tick) or (isinstance(stimulus, Change) and stimulus.reason is ChangeReason.READY)
         if hurried and status.primary_step and not status.invalid and revision == status.canary_revision:
             return known
-        return await configs.read(self._kube, canary.metadata.namespace, target.template)
+        found = await configs.read(self._kube, canary.metadata.namespace, target.template)
+        # what cannot be read is a problem, not another revision
+        unread = {key: text for key, text in known.checksums.items() if key in found.problems}
+        return found._replace(checksums={**found.checksums, **unread})
 
     async def _carried_configs(self, canary: Canary, around: Objects, live: Found) -> Found:
         """Of a primary that somebody else made: asked until it is taken over."""
@@ -191,7 +194,7 @@ class Observer:
             snapshot_missing=await self._snapshot_missing(canary, stimulus, workload, own),
             configs=found.checksums,
             config_versions=found.versions,
-            config_problems=found.problems,
+            config_problems=tuple(found.problems.values()),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
 

@@ -69,7 +69,7 @@ class Projector:
 
     async def _make(self, before: Canary, canary: Canary, seen: Observation, *, everything: bool) -> None:
         await self._router.apply(canary, seen, everything=everything)
-        await self._workloads.primary(canary, seen)
+        await self._workloads.primary(canary, seen, everything=everything)
         await self._scalers.apply(canary, seen)
         await self._workloads.target(canary, seen)
         if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:

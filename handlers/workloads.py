@@ -10,12 +10,13 @@ from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
 from handlers.config_copies import ConfigCopies
 from handlers.core import configs, primary, scaler
+from handlers.core.configs import Revision
 from handlers.core.gate import target_turn
 from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
-from schemas.resources import TARGETS
+from schemas.resources import TARGETS, Resource
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
@@ -27,40 +28,51 @@ class Workloads:
         self._kube = kube
         self._copies = ConfigCopies(kube)
 
-    async def primary(self, canary: Canary, seen: Observation) -> None:
+    async def primary(self, canary: Canary, seen: Observation, *, everything: bool = False) -> None:
         """Made, or given the template of its revision; ``canary`` carries the committed status.
 
-        Conflicts are raised: the caller looks again.
+        ``everything``: what it reads is looked at as well. Conflicts are raised: the caller looks again.
         """
         target = seen.target_workload
-        if target is None or not seen.renderable:
+        if target is None or not seen.renderable or not canary.status.primary_step:
             return
         status, existing = canary.status, seen.primary_workload
-        if not status.primary_step or not _primary_due(status, existing):
+        if not _primary_due(status, existing) and not (everything and await self._damaged(canary, existing)):
             return
-        resource = TARGETS[canary.spec.target_ref.kind]
         runs = existing is not None and existing.runs(status.primary_revision)
         bare = runs and not configs.noted_copies(seen.primary)
         revision = None if bare else await snapshots.load(self._kube, canary, status.primary_revision, target)
-        if revision is None:
-            if runs and existing is not None:
-                # an equal value with an older fence is written all the same: it shuts out delayed writers
-                await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _fenced(existing, status))
-            # else there is nothing to make it from; the next decision says so
-            return
-        content = configs.renamed(revision, await self._copies.write(canary, revision, seen.rules.include_label_prefix))
-        source = Source(canary, target, status.primary_revision, content, seen.rules)
+        if revision is not None:
+            await self._run_on_primary(canary, seen, target, revision)
+        elif runs and existing is not None:
+            # an equal value with an older fence is written all the same: it shuts out delayed writers
+            fenced = _annotated(existing, {PRIMARY_STEP: str(status.primary_step)})
+            await self._kube.patch(_resource(canary), canary.metadata.namespace, canary.primary, fenced)
+        # else there is nothing to make it from; the next decision says so
+
+    async def _damaged(self, canary: Canary, existing: Workload | None) -> bool:
+        """What it reads; a primary that a later step has written is none of ours."""
+        ours = existing is not None and existing.fence(PRIMARY_STEP) == canary.status.primary_step
+        return existing is not None and ours and await self._copies.damaged(canary, existing.item)
+
+    async def _run_on_primary(self, canary: Canary, seen: Observation, target: Workload, revision: Revision) -> None:
+        """What it reads first, then the template that reads it."""
+        status, existing = canary.status, seen.primary_workload
+        names = await self._copies.write(canary, revision, seen.rules.include_label_prefix)
+        note = configs.note(seen.primary, revision, names)
+        source = Source(canary, target, status.primary_revision, configs.renamed(revision, names), seen.rules)
         if existing is not None and is_inherited(source, status, existing):
             # its pods are what is wanted: they stay
-            await self._kube.patch(resource, canary.metadata.namespace, canary.primary, _taken_over(existing, status))
+            taken = _annotated(existing, primary.marks(status, existing.content) | note)
+            await self._kube.patch(_resource(canary), canary.metadata.namespace, canary.primary, taken)
             return
+        body = primary.primary_again(source, status, existing) if existing else primary.primary(source, status)
+        body["metadata"]["annotations"] |= note
         if existing is not None:
-            body = primary.primary_again(source, status, existing)
-            await self._kube.replace(resource, configs.noted(body, seen.primary))
+            await self._kube.replace(_resource(canary), body)
             return
-        body = primary.primary(source, status)
         try:
-            await self._kube.create(resource, configs.noted(body))
+            await self._kube.create(_resource(canary), body)
         except AlreadyExists:
             return
 
@@ -84,11 +96,15 @@ class Workloads:
             case "wait":
                 return
         await self._kube.patch(
-            TARGETS[canary.spec.target_ref.kind],
+            _resource(canary),
             canary.metadata.namespace,
             canary.target,
             _sized(canary, target, status.target_step, replicas),
         )
+
+
+def _resource(canary: Canary) -> Resource:
+    return TARGETS[canary.spec.target_ref.kind]
 
 
 def _more(canary: Canary, seen: Observation, target: Workload) -> int | None:
@@ -116,13 +132,7 @@ def _primary_due(status: CanaryStatus, existing: Workload | None) -> bool:
     return fence != status.primary_step or not existing.runs(status.primary_revision)
 
 
-def _fenced(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
-    marks = {PRIMARY_STEP: str(status.primary_step)}
-    return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
-
-
-def _taken_over(existing: Workload, status: CanaryStatus) -> Mapping[str, Any]:
-    marks = primary.marks(status, existing.content)
+def _annotated(existing: Workload, marks: Mapping[str, str]) -> Mapping[str, Any]:
     return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 

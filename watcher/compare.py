@@ -10,13 +10,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from schemas.configs import CONFIGS, checksum
 from schemas.events import Change, ChangeReason
 from schemas.gloo import Verdict, read_report
 from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALERS
 from schemas.revision import digest, is_our_hash
 from schemas.status import Phase
 from schemas.workload import PAUSED_REPLICAS, TARGET_STEP, Workload
-from watcher.index import Key, Role, config_key
+from watcher.index import Key, Role, tracked_name
 from watcher.watched import Watched
 
 Object = Mapping[str, Any]
@@ -24,6 +25,7 @@ _MARK = "canarybus.dev/"
 _NOT_COPIED = frozenset({PAUSED_REPLICAS, TARGET_STEP})
 """What we write on a target's ScaledObject."""
 _WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
+_CONFIGS = frozenset(resource.kind for resource in CONFIGS.values())
 _TARGET_RUNS = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING})
 _COMPLETE = frozenset({Verdict.ACCEPTED, Verdict.WARNING, Verdict.REJECTED})
 
@@ -148,16 +150,23 @@ def parked_cause(canary: Watched, target: Meta, found: Object) -> Cause | None:
     return Cause(ChangeReason.REVISION, str(canary.target), version, version)
 
 
-def config_cause(canary: Watched, key: Key, found: Meta | None, *, moved: bool) -> Cause | None:
-    """A tracked ConfigMap or Secret is not the version that the status names; ``moved``: it was seen to change."""
-    if canary.compared is None:
+def config_is_suspect(canary: Watched, key: Key, found: Meta | None) -> bool:
+    """Whether a ConfigMap or Secret that the target names is in another version than the status has it."""
+    if canary.suspended or canary.deleting or (canary.compared is None and not canary.invalid):
+        return False
+    return canary.config_versions.get(tracked_name(key), "") != (found.resource_version if found else "")
+
+
+def config_cause(canary: Watched, key: Key, found: Meta | None, checksum: str | None) -> Cause | None:
+    """A suspect one has other contents than those that belong to the revision; ``checksum``: None when untracked.
+
+    Where something is missing anyway, whatever comes or changes may be the remedy. Told again after each step that did
+    not take it in: the message may have been replaced by another one about the same Canary.
+    """
+    if not canary.invalid and checksum == canary.configs.get(tracked_name(key)):
         return None
-    named = {config_key(key.namespace, name): version for name, version in canary.config_versions.items()}.get(key)
-    version = found.resource_version if found else "gone"
-    if version == named or (named is None and not moved):
-        return None
-    basis = f"{version}.{canary.phase.value}.{canary.compared}"
-    return Cause(ChangeReason.REVISION, str(key), f"{version}.{canary.step}", basis)
+    version = f"{found.resource_version if found else 'gone'}.{canary.step}"
+    return Cause(ChangeReason.REVISION, str(key), version, version)
 
 
 def ready_cause(canary: Watched, key: Key, found: Object, now: datetime) -> Cause | None:
@@ -205,7 +214,8 @@ def fingerprint(item: Object, kind: str) -> str:
     spec = item.get("spec") or {}
     if kind in _WORKLOADS:
         spec = {name: value for name, value in spec.items() if name != "replicas"}
-    return digest({"spec": spec, "marks": _marks(item["metadata"], kind)})
+    content = checksum(item) if kind in _CONFIGS else ""
+    return digest({"spec": spec, "content": content, "marks": _marks(item["metadata"], kind)})
 
 
 def drift(before: Baseline | None, now: str) -> tuple[bool, Baseline]:

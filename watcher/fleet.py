@@ -30,8 +30,9 @@ class Record:
     """A Canary and what this process did about it.
 
     ``said``: basis of what was last published, by reason and object. ``moved``: objects that moved since the last look,
-    with what was known of them before. ``looked``: when each object was last read (seconds, monotonic). ``revision``:
-    the target's last hash and what it was made of.
+    with what was known of them before. ``looked``: when each object was last read (seconds, monotonic). ``contents``:
+    version and checksum of ConfigMaps and Secrets that were read. ``revision``: the target's last hash and what it was
+    made of.
     """
 
     watched: Watched
@@ -39,6 +40,7 @@ class Record:
     moved: dict[Key, Meta | None] = field(default_factory=dict)
     looked: dict[Key, float] = field(default_factory=dict)
     baselines: dict[Key, Baseline] = field(default_factory=dict)
+    contents: dict[Key, tuple[str, str | None]] = field(default_factory=dict)
     revision: tuple[str, str] | None = None
     failures: int = 0
     busy: bool = False

@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.canary import Canary
-from schemas.resources import CONFIG_MAP, ROUTE_TABLE, SECRET, SERVICE, UPSTREAM
+from schemas.configs import CONFIGS
+from schemas.resources import ROUTE_TABLE, SERVICE, UPSTREAM
 
 
 class Key(NamedTuple):
@@ -32,18 +33,24 @@ class Role(StrEnum):
     SCALER = "scaler"
     SOURCE = "source"
     CONFIG = "config"
+    COPY = "copy"
 
 
-PROJECTED = frozenset({Role.PRIMARY, Role.GATEWAY, Role.SERVICE, Role.UPSTREAM, Role.SCALER})
+PROJECTED = frozenset({Role.PRIMARY, Role.GATEWAY, Role.SERVICE, Role.UPSTREAM, Role.SCALER, Role.COPY})
 """What is made or kept in step by us: a foreign edit of it is drift. A SOURCE is somebody's, and what we copy from."""
 
-_CONFIGS = {"configmap": CONFIG_MAP.kind, "secret": SECRET.kind}
+_NAMES_OF_CONFIGS = {resource.kind: kind for kind, resource in CONFIGS.items()}
 
 
 def config_key(namespace: str, tracked: str) -> Key | None:
     """The object behind a key of ``status.trackedConfigs`` such as ``configmap/podinfo``; None for anything else."""
     kind, _, name = tracked.partition("/")
-    return Key(_CONFIGS[kind], namespace, name) if kind in _CONFIGS and name else None
+    return Key(CONFIGS[kind].kind, namespace, name) if kind in CONFIGS and name else None
+
+
+def tracked_name(key: Key) -> str:
+    """The other way round: a ConfigMap or Secret as ``status.trackedConfigs`` names it."""
+    return f"{_NAMES_OF_CONFIGS[key.kind]}/{key.name}"
 
 
 def dependencies(canary: Canary) -> dict[Key, Role]:
@@ -53,9 +60,13 @@ def dependencies(canary: Canary) -> dict[Key, Role]:
         found.setdefault(Key(kind, canary.metadata.namespace, name), role)
     if source := canary.spec.upstream_ref:
         found.setdefault(Key(UPSTREAM.kind, source.namespace or canary.metadata.namespace, source.name), Role.SOURCE)
-    for tracked in canary.status.tracked_configs:
+    status = canary.status
+    for tracked in (*status.tracked_configs, *status.tracked_config_versions):
         if key := config_key(canary.metadata.namespace, tracked):
             found.setdefault(key, Role.CONFIG)
+    for tracked in status.tracked_configs:
+        if key := config_key(canary.metadata.namespace, f"{tracked}-primary"):
+            found.setdefault(key, Role.COPY)
     return found
 
 

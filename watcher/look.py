@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.adapters.kube import Kube
+from schemas.configs import CONFIGS, checksum_if_tracked
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM, Resource
 from schemas.revision import digest
 from watcher.compare import (
@@ -15,6 +16,7 @@ from watcher.compare import (
     Cause,
     Meta,
     config_cause,
+    config_is_suspect,
     drift,
     drift_cause,
     fingerprint,
@@ -27,13 +29,17 @@ from watcher.compare import (
     spec_cause,
 )
 from watcher.fleet import Fleet, Record
-from watcher.index import PROJECTED, Key, Role
+from watcher.index import PROJECTED, Key, Role, tracked_name
 from watcher.metrics import WatcherMetrics
 
 LOOK_EVERY = 1.0
 """Seconds between two reads of one object for one Canary; the last change is looked at when they are over."""
 
-_READABLE: dict[str, Resource] = {**TARGETS, **SCALERS, ROUTE_TABLE.kind: ROUTE_TABLE, UPSTREAM.kind: UPSTREAM}
+_READABLE: dict[str, Resource] = {
+    **TARGETS,
+    **SCALERS,
+    **{resource.kind: resource for resource in (ROUTE_TABLE, UPSTREAM, *CONFIGS.values())},
+}
 
 
 class Look:
@@ -64,6 +70,8 @@ class Look:
 
     def remember(self) -> None:
         self._record.revision = self._revision
+        for key in self._record.contents.keys() - self._canary.objects.keys():
+            del self._record.contents[key]
         for key, baseline in self._baselines.items():
             if baseline is None:
                 self._record.baselines.pop(key, None)
@@ -73,7 +81,7 @@ class Look:
     async def causes(self) -> list[Cause]:
         """Raises what :class:`Kube` raises."""
         found = [spec_cause(self._canary), await self._target()]
-        found += [self._config(key) for key, role in self._canary.objects.items() if role is Role.CONFIG]
+        found += [await self._config(key) for key, role in self._canary.objects.items() if role is Role.CONFIG]
         found += [await self._object(key, before) for key, before in self._moved.items()]
         return [cause for cause in found if cause]
 
@@ -100,11 +108,23 @@ class Look:
     def _made_of(self, meta: Meta) -> str:
         return f"{meta.uid}.{meta.stamp}.{digest(dict(self._canary.configs))}"
 
-    def _config(self, key: Key) -> Cause | None:
-        if not self._fleet.knows(key):
+    async def _config(self, key: Key) -> Cause | None:
+        """Its content is read only when its version is another one, and once for each version."""
+        canary, meta = self._canary, self._fleet.known.get(key)
+        if not self._fleet.knows(key) or not config_is_suspect(canary, key, meta):
             return None
-        moved = self._moved.get(key) is not None
-        return config_cause(self._canary, key, self._fleet.known.get(key), moved=moved)
+        if meta is None or canary.invalid:
+            return config_cause(canary, key, meta, None)
+        version, checksum = self._record.contents.get(key, ("", None))
+        if version != meta.resource_version:
+            if self._too_soon(key):
+                return None
+            item = await self._read(key)
+            meta = Meta.of(item) if item else None
+            checksum = checksum_if_tracked(tracked_name(key), item)
+            if meta is not None:
+                self._record.contents[key] = meta.resource_version, checksum
+        return config_cause(canary, key, meta, checksum)
 
     async def _object(self, key: Key, before: Meta | None) -> Cause | None:
         canary = self._canary
@@ -164,7 +184,8 @@ class Look:
         elapsed = asyncio.get_running_loop().time() - self._record.looked.get(key, -LOOK_EVERY)
         if key in self._items or elapsed >= LOOK_EVERY:
             return False
-        self._record.moved.setdefault(key, self._moved[key])
+        if key in self._moved:
+            self._record.moved.setdefault(key, self._moved[key])
         self._fleet.enqueue_later(self._canary.uid, LOOK_EVERY - elapsed)
         return True
 

@@ -53,7 +53,7 @@ class Watched:
         metadata, spec, status = canary.metadata, canary.spec, canary.status
         objects = dependencies(canary)
         if not config_tracking:
-            objects = {key: role for key, role in objects.items() if role is not Role.CONFIG}
+            objects = {key: role for key, role in objects.items() if role not in (Role.CONFIG, Role.COPY)}
         return cls(
             ref=canary.ref,
             uid=metadata.uid,
@@ -71,7 +71,7 @@ class Watched:
             waiting_for=status.waiting_for,
             compared=_compared(canary),
             projection=(status.route_step, status.target_step, status.primary_step),
-            configs=status.tracked_configs if config_tracking else {},
+            configs=status.tracked_configs,
             config_versions=status.tracked_config_versions if config_tracking else {},
             deadline=spec.progress_deadline_seconds,
             primary_threshold=spec.analysis.primary_ready_threshold,

@@ -13,7 +13,7 @@ from handlers.core.belongings import keeper_name, owners
 from handlers.core.desired import Object
 from handlers.core.kinds.anatomy import included
 from schemas.canary import Canary
-from schemas.configs import checksum, places
+from schemas.configs import checksum, places, references
 from schemas.gloo import fence_of
 from schemas.workload import PRIMARY_STEP
 
@@ -85,8 +85,7 @@ def is_anothers(canary: Canary, config: Config, existing: Mapping[str, Any]) -> 
         return True
     if all(_is(canary, item) for item in canaries):
         return False
-    annotations: Mapping[str, str] = existing["metadata"].get("annotations") or {}
-    return annotations.get(CHECKSUM, checksum(existing)) != config.checksum
+    return _written(existing) != config.checksum
 
 
 def copied(
@@ -128,6 +127,16 @@ def is_current(canary: Canary, config: Config, existing: Mapping[str, Any]) -> b
     return ours and fenced and checksum(existing) == config.checksum
 
 
+def is_edited(existing: Mapping[str, Any]) -> bool:
+    """By somebody else than us: it is not what we wrote."""
+    return _written(existing) != checksum(existing)
+
+
+def _written(existing: Mapping[str, Any]) -> str:
+    annotations: Mapping[str, str] = existing["metadata"].get("annotations") or {}
+    return annotations.get(CHECKSUM, checksum(existing))
+
+
 def disowned(canary: Canary, existing: Mapping[str, Any]) -> Object | None:
     """The copy without this Canary; None when nobody else owns it, so that it can go."""
     body: Object = copy.deepcopy(dict(existing))
@@ -141,26 +150,35 @@ def owns(canary: Canary, existing: Mapping[str, Any]) -> bool:
     return any(_is(canary, item) for item in _canaries(existing))
 
 
-def noted(body: Object, before: Mapping[str, Any] | None = None) -> Object:
-    """The primary with a note of all copies that were made for it: those that it read ``before`` are still needed."""
-    copies = noted_copies(before) | copies_read(body)
-    if copies:
-        annotations = body["metadata"].setdefault("annotations", {})
-        annotations[COPIES] = " ".join(sorted(copies))
-    return body
+def note(primary: Mapping[str, Any] | None, revision: Revision, names: Mapping[str, str]) -> dict[str, str]:
+    """The annotation of all copies that were made for a primary: those that it read before are still needed.
+
+    ``names``: key of a tracked object -> name of its copy. What the user calls so himself is no copy.
+    """
+    made = {f"{key.partition('/')[0]}/{name}" for key, name in names.items()}
+    copies = made | (noted_copies(primary) - references(revision.content).keys())
+    return {COPIES: " ".join(sorted(copies))} if copies else {}
 
 
 def noted_copies(primary: Mapping[str, Any] | None) -> set[str]:
-    """Keys of the copies that were made for this primary so far; those of another controller are in its template."""
+    """Keys of the copies that were made for this primary so far; another controller left no note of its own."""
     if primary is None:
         return set()
     annotations = primary["metadata"].get("annotations") or {}
-    return {*annotations.get(COPIES, "").split(), *copies_read(primary)}
+    return set(annotations[COPIES].split()) if COPIES in annotations else _like_copies(primary)
 
 
 def copies_read(primary: Mapping[str, Any]) -> set[str]:
     """Keys of those that its pods read now."""
-    return {place.key for place in places(primary["spec"].get("template") or {}) if place.name.endswith("-primary")}
+    return noted_copies(primary) & _read(primary)
+
+
+def _read(primary: Mapping[str, Any]) -> set[str]:
+    return {place.key for place in places(primary["spec"].get("template") or {})}
+
+
+def _like_copies(primary: Mapping[str, Any]) -> set[str]:
+    return {key for key in _read(primary) if key.endswith("-primary")}
 
 
 def _canaries(existing: Mapping[str, Any]) -> list[Mapping[str, Any]]:

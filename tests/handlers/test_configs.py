@@ -232,6 +232,7 @@ async def test_an_object_that_is_lost_in_mid_analysis_holds_it_until_it_is_back(
     await house.tick()
     status = await house.status()
     assert (status.phase, status.canary_weight, status.invalid) == (Phase.PROGRESSING, 25, True)
+    assert status.tracked_config_versions["configmap/colours"] == "", "its coming back will be news"
     await people.config("colours", lost["data"], binaryData=lost["binaryData"])
     await house.change(ChangeReason.REVISION)
     assert not (await house.status()).invalid

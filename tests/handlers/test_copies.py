@@ -13,7 +13,7 @@ from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason
 from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, SECRET
 from schemas.status import CanaryStatus, Phase
-from tests.handlers.configured import Configured, encoded, reading
+from tests.handlers.configured import PASSWORD, Configured, encoded, reading
 from tests.handlers.house import NAMESPACE, Crash, House, canary_object
 
 
@@ -303,3 +303,39 @@ async def test_an_object_that_the_handlers_may_not_read_is_named_with_the_remedy
         "grant the handlers get on it, or set CANARYBUS_CONFIG_TRACKING=false"
     )
     await house.until(Phase.INITIALIZED)
+
+
+# ---- what others do to copies
+
+
+async def test_a_copy_that_is_edited_or_deleted_at_rest_gets_its_content_back(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green", announce=False)  # what is live is not what was promoted
+    await house.admin.patch(CONFIG_MAP, NAMESPACE, "colours-primary", {"data": {"colour": "evil", "more": "evil"}})
+    await house.admin.delete(SECRET, NAMESPACE, "login-primary")
+    await house.command("pause")
+    await house.change(ChangeReason.DRIFT)
+    assert (await house.object(CONFIG_MAP, "colours-primary"))["data"] == {"colour": "blue"}
+    assert (await house.object(SECRET, "login-primary"))["data"] == {"password": encoded(PASSWORD)}
+
+
+async def test_a_shared_copy_that_is_edited_stays_shared(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await Neighbour(house).initialized()
+    await house.admin.patch(CONFIG_MAP, NAMESPACE, "colours-primary", {"data": {"colour": "evil"}})
+    await house.change(ChangeReason.DRIFT)
+    assert await people.colour() == "blue"
+    assert (await people.read_by())["envFrom"][0]["configMapRef"]["name"] == "colours-primary"
+
+
+async def test_resyncs_read_each_copy_once_and_write_nothing(house: House, people: Configured) -> None:
+    await people.prepare()
+    await house.initialized()
+    await house.change(ChangeReason.RESYNC)
+    house.kube.reset()
+    await house.change(ChangeReason.RESYNC)
+    assert set(house.kube.calls) == {"GET"}, house.kube.made
+    copies = [call for call in house.kube.made if call.endswith(("colours-primary", "login-primary"))]
+    assert len(copies) == 2

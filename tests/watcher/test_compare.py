@@ -13,6 +13,7 @@ from watcher.compare import (
     Baseline,
     Meta,
     config_cause,
+    config_is_suspect,
     drift,
     fingerprint,
     gone_cause,
@@ -22,12 +23,13 @@ from watcher.compare import (
     revision_of,
     spec_cause,
 )
-from watcher.index import Key, Role
+from watcher.index import Key
 from watcher.watched import Watched
 
 OLD, NEW = "00000000000000aa", "00000000000000bb"
 PEERS = "7d9f8c6b5"
 TARGET = Meta("target-uid", "900", 4, "")
+COLOUR = Key("ConfigMap", "test", "colour")
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 SPEC: dict[str, Any] = {
     "provider": "gloo",
@@ -247,28 +249,64 @@ def test_replicas_status_and_foreign_annotations_are_no_drift_but_our_fence_is()
     assert fingerprint(forged, "Deployment") != same
 
 
+BLUE, GREEN = "00000000000000cc", "00000000000000dd"
+
+
 @pytest.mark.parametrize(
-    ("versions", "found", "moved", "told"),
+    ("version", "found", "suspect"),
+    [("5", "5", False), ("5", "6", True), ("5", "", True), ("", "", False), ("", "6", True), (None, "6", True)],
+)
+def test_a_config_is_suspect_in_another_version_than_the_status_has_it(
+    version: str | None, found: str, suspect: bool
+) -> None:
+    versions = {} if version is None else {"configmap/colour": version}
+    tracking = watched(phase="Succeeded", lastAppliedSpec=OLD, trackedConfigVersions=versions)
+    assert config_is_suspect(tracking, COLOUR, Meta("u", found, 0, "") if found else None) is suspect
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "suspect"),
     [
-        ({"configmap/colour": "5"}, Meta("u", "5", 0, ""), False, False),
-        ({"configmap/colour": "5"}, Meta("u", "6", 0, ""), False, True),
-        ({"configmap/colour": "5"}, None, False, True),
-        ({}, Meta("u", "6", 0, ""), False, False),
-        ({}, Meta("u", "6", 0, ""), True, True),
+        ({"phase": "Progressing"}, True),
+        ({"phase": "Progressing", "spec": {"suspend": True}}, False),
+        ({"phase": "Succeeded", "deleted": "theirs"}, False),
+        ({"phase": ""}, False),
+        ({"phase": "", "invalidSince": "2026-03-01T00:00:00Z"}, True),
     ],
 )
-def test_a_tracked_config_is_told_when_it_is_not_the_version_that_the_status_names(
-    versions: dict[str, str], found: Meta | None, moved: bool, told: bool
+def test_who_can_do_nothing_about_a_config_does_not_look_at_it(kwargs: dict[str, Any], suspect: bool) -> None:
+    tracking = watched(**kwargs, canaryRevision=OLD, trackedConfigVersions={"configmap/colour": "5"})
+    assert config_is_suspect(tracking, COLOUR, Meta("u", "6", 0, "")) is suspect
+
+
+@pytest.mark.parametrize(
+    ("checksum", "invalid", "told"),
+    [(BLUE, False, False), (GREEN, False, True), (None, False, True), (BLUE, True, True)],
+)
+def test_a_suspect_config_is_told_when_its_content_is_another_or_may_be_the_remedy(
+    checksum: str | None, invalid: bool, told: bool
 ) -> None:
-    tracking = watched(
-        phase="Succeeded",
-        lastAppliedSpec=OLD,
-        trackedConfigs={"configmap/colour": "0123456789abcdef"},
-        trackedConfigVersions=versions,
+    since = {"invalidSince": "2026-03-01T00:00:00Z"} if invalid else {}
+    tracking = watched(phase="Succeeded", lastAppliedSpec=OLD, trackedConfigs={"configmap/colour": BLUE}, **since)
+    assert (config_cause(tracking, COLOUR, Meta("u", "6", 0, ""), checksum) is not None) is told
+
+
+def test_another_content_is_told_again_after_a_step_that_did_not_take_it_in() -> None:
+    """A message may be replaced on the bus by the next one about the same Canary."""
+    tracked = {"configmap/colour": BLUE}
+    first, later = (
+        config_cause(
+            watched(phase="Promoting", canaryRevision=OLD, step=step, trackedConfigs=tracked),
+            COLOUR,
+            Meta("u", "6", 0, ""),
+            GREEN,
+        )
+        for step in (12, 13)
     )
-    key = Key("ConfigMap", "test", "colour")
-    assert tracking.objects[key] is Role.CONFIG
-    assert (config_cause(tracking, key, found, moved=moved) is not None) is told
+    assert first
+    assert later
+    assert first.basis != later.basis
+    assert first.version != later.version
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.watcher.test_compare import canary
-from watcher.index import Index, Key, config_key, dependencies
+from watcher.index import Index, Key, config_key, dependencies, tracked_name
 
 
 def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
@@ -14,7 +14,9 @@ def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
         "autoscalerRef": {"kind": "HorizontalPodAutoscaler", "name": "podinfo"},
         "upstreamRef": {"name": "source", "namespace": "gloo-system"},
     }
-    found = dependencies(canary(spec=spec, trackedConfigs={"secret/token": "0123456789abcdef", "odd": "1"}))
+    tracked = {"secret/token": "0123456789abcdef", "odd": "1"}
+    versions = {"secret/token": "5", "configmap/later": ""}
+    found = dependencies(canary(spec=spec, trackedConfigs=tracked, trackedConfigVersions=versions))
     assert {str(key): role.value for key, role in found.items()} == {
         "Deployment/podinfo": "target",
         "Deployment/podinfo-primary": "primary",
@@ -28,6 +30,8 @@ def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
         "HorizontalPodAutoscaler/podinfo": "source",
         "Upstream/source": "source",
         "Secret/token": "config",
+        "ConfigMap/later": "config",
+        "Secret/token-primary": "copy",
     }
     assert Key("Upstream", "gloo-system", "source") in found
 
@@ -42,6 +46,13 @@ def test_the_index_forgets_what_a_canary_no_longer_depends_on() -> None:
     index.drop("b")
     assert index.canaries(old) == frozenset()
     assert index.canaries(new) == {"a"}
+
+
+@pytest.mark.parametrize("text", ["configmap/colour", "secret/token"])
+def test_a_key_and_its_name_in_the_status_are_the_same_thing(text: str) -> None:
+    key = config_key("test", text)
+    assert key is not None
+    assert tracked_name(key) == text
 
 
 @pytest.mark.parametrize("text", ["", "configmap", "configmap/", "pod/x"])

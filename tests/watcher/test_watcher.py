@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from schemas.canary import FINALIZER
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
@@ -180,21 +180,6 @@ async def test_what_happened_before_the_status_said_that_it_is_awaited_wakes_the
         await cluster.report(proxy="Accepted")
         await cluster.status(waitingFor="gateway", routeStep=9, step=9)
         await ear.hears("ready", object="RouteTable/podinfo")
-
-
-async def test_a_tracked_config_that_changed_announces_a_revision(begin: Begin, cluster: Cluster, ear: Ear) -> None:
-    config = await cluster.kube.create(
-        CONFIG_MAP, {"metadata": {"name": "colour", "namespace": NAMESPACE}, "data": {"colour": "blue"}}
-    )
-    await cluster.at_rest()
-    versions = {"configmap/colour": config["metadata"]["resourceVersion"]}
-    tracked = {"configmap/colour": "0123456789abcdef"}
-    revision = await cluster.revision(configs=tracked)
-    await cluster.status(trackedConfigs=tracked, trackedConfigVersions=versions, lastAppliedSpec=revision)
-    async with begin():
-        await cluster.kube.patch(CONFIG_MAP, NAMESPACE, "colour", {"data": {"colour": "green"}})
-        await ear.hears("revision")
-    assert ear.changes() == [("revision", "ConfigMap/colour")]
 
 
 async def test_a_deleted_canary_is_announced_and_goes_on_ticking_until_it_is_gone(
