@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers import snapshots
-from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube
 from handlers.core import copies
 from handlers.core.kinds import Source
@@ -31,4 +31,7 @@ async def ensure(kube: Kube, canary: Canary, seen: Observation, target: Workload
         await kube.create(SERVICE, body)
     except AlreadyExists:
         return False
+    if canary.status.canary_weight:
+        # creating has no guard: whether this status still holds is looked at before users stay on what was made
+        raise Conflict(f"Service {copies.name_of(canary)} is made, the status is to be read again")
     return True

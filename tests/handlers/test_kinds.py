@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import CANARY, DAEMON_SET, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from schemas.workload import Workload
-from tests.handlers.house import House
+from tests.handlers.house import Crash, House
 from tests.handlers.targets import image_of
 
 STRATEGIES: dict[str, dict[str, Any]] = {
@@ -183,6 +184,37 @@ async def test_a_tick_of_each_kind_keeps_to_its_calls(house: House, kind: str) -
     await house.tick()
     assert await house.weight() == 50
     assert house.kube.total <= 10, house.kube.made
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_handler_that_dies_at_any_call_of_a_start_leaves_no_half_made_copy(house: House, moment: str) -> None:
+    await prepared(house, "Service")
+    for call in range(12):
+        await house.push(f"podinfo:{call + 2}", announce=False)
+        house.kube.reset()
+        setattr(house.kube, f"die_{moment}", call)
+        with suppress(Crash):
+            await house.change(ChangeReason.REVISION)
+        house.kube.reset()
+        while await house.weight() != 25:
+            assert await house.image() == "podinfo:1"
+            await house.tick()
+        assert await canary_image(house) == f"podinfo:{call + 2}", "users met what nobody had accepted"
+        await house.command("abort")
+        await house.until(Phase.FAILED)
+
+
+async def test_a_copy_that_is_made_again_under_users_is_looked_at_twice(house: House) -> None:
+    """The one who makes it may come late: by then another revision may be analysed."""
+    await prepared(house, "Service")
+    await house.push("podinfo:2")
+    await house.tick()
+    await house.admin.delete(SERVICE, house.namespace, "podinfo-canary")
+    house.kube.reset()
+    await house.change(ChangeReason.DRIFT)
+    made = [call for call in house.kube.made if "canaries/" in call or call.startswith("POST")]
+    assert [call.split()[0] for call in made][-2:] == ["POST", "GET"]
+    assert await canary_image(house) == "podinfo:2"
 
 
 # ---- deletion

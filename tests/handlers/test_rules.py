@@ -16,33 +16,39 @@ from handlers.routing import Router
 from handlers.workloads import Workloads
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
+from schemas.resources import CANARY, ROUTE_TABLE, TARGETS
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 from tests.handlers.house import NAMESPACE, REF, Crash, House
 
+EACH_KIND = pytest.mark.parametrize("kind", TARGETS)
 
-async def _progressing(house: House) -> None:
-    await house.prepare()
+
+async def _progressing(house: House, kind: str = "Deployment") -> None:
+    await house.prepare(kind)
     await house.initialized()
     await house.push("podinfo:2")
 
 
-async def test_every_projected_object_carries_the_step_at_which_its_desired_value_changed(house: House) -> None:
-    await _progressing(house)
+@EACH_KIND
+async def test_every_projected_object_carries_the_step_at_which_its_desired_value_changed(
+    house: House, kind: str
+) -> None:
+    await _progressing(house, kind)
     await house.tick()
     status = await house.status()
     for resource, name, fence, step in (
         (ROUTE_TABLE, "podinfo", ROUTE_STEP, status.route_step),
-        (DEPLOYMENT, "podinfo", TARGET_STEP, status.target_step),
-        (DEPLOYMENT, "podinfo-primary", PRIMARY_STEP, status.primary_step),
+        (house.resource, "podinfo", TARGET_STEP, status.target_step),
+        (house.resource, "podinfo-primary", PRIMARY_STEP, status.primary_step),
     ):
         found = await house.object(resource, name)
         assert found["metadata"]["annotations"][fence] == str(step)
 
 
-async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(house: House) -> None:
-    await _progressing(house)
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(house: House, kind: str) -> None:
+    await _progressing(house, kind)
     await house.tick()
     await house.command("abort")
     await house.tick()
@@ -50,7 +56,7 @@ async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(
     about_to_park, go_on = asyncio.Event(), asyncio.Event()
 
     async def wait_before_parking(method: str, path: str) -> None:
-        if method == "PATCH" and path.endswith("/deployments/podinfo"):
+        if method == "PATCH" and path.endswith(f"/{house.resource.plural}/podinfo"):
             about_to_park.set()
             await go_on.wait()
 
@@ -72,9 +78,10 @@ async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(
     assert await house.replicas() > 0
 
 
-async def test_a_delayed_template_never_replaces_a_later_one(house: House) -> None:
+@EACH_KIND
+async def test_a_delayed_template_never_replaces_a_later_one(house: House, kind: str) -> None:
     """An abort while promoting returns the primary; the worker that wanted to copy the canary comes too late."""
-    await _progressing(house)
+    await _progressing(house, kind)
     await house.tick(2)
     await house.catch_up()
     about_to_copy, go_on = asyncio.Event(), asyncio.Event()
@@ -221,9 +228,10 @@ async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) 
     assert await house.weight() == 7, "hands off, repair included"
 
 
-async def test_an_old_status_never_overwrites_what_a_later_step_has_written(house: House) -> None:
+@EACH_KIND
+async def test_an_old_status_never_overwrites_what_a_later_step_has_written(house: House, kind: str) -> None:
     """The worst case: a worker that kept a status for long, and reads the objects as they are now."""
-    await _progressing(house)
+    await _progressing(house, kind)
     await house.tick()
     observer = Observer(house.admin, house.settings)
     old = await observer.look(REF, house.slot())
@@ -233,7 +241,12 @@ async def test_an_old_status_never_overwrites_what_a_later_step_has_written(hous
     await house.tick(2)
     fresh = await observer.look(REF, house.slot())
     assert fresh is not None
-    before = (await house.weight(), await house.image(), await house.replicas())
+
+    async def written() -> tuple[object, ...]:
+        copied = await house.selector("podinfo-canary")
+        return await house.weight(), await house.image(), await house.replicas(), copied
+
+    before = await written()
     # as far as the old status knows, no later step exists
     known = fresh.canary.status.model_copy(
         update={
@@ -242,6 +255,7 @@ async def test_an_old_status_never_overwrites_what_a_later_step_has_written(hous
             "primary_step": old.canary.status.primary_step,
             "primary_revision": old.canary.status.primary_revision,
             "target_step": old.canary.status.target_step,
+            "canary_revision": old.canary.status.canary_revision,
         }
     )
     stale = fresh.canary.model_copy(update={"status": known})
@@ -249,11 +263,12 @@ async def test_an_old_status_never_overwrites_what_a_later_step_has_written(hous
     workloads = Workloads(house.admin)
     await workloads.primary(stale, fresh.seen)
     await workloads.target(stale, fresh.seen)
-    assert (await house.weight(), await house.image(), await house.replicas()) == before
+    assert await written() == before
 
 
-async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house: House) -> None:
-    await _progressing(house)
+@EACH_KIND
+async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house: House, kind: str) -> None:
+    await _progressing(house, kind)
     await house.tick(2)
 
     async def die_before_copying(method: str, path: str) -> None:
@@ -269,8 +284,9 @@ async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house:
     assert await house.image() == "podinfo:2"
 
 
-async def test_an_abort_while_promoting_brings_the_promoted_snapshot_back(house: House) -> None:
-    await _progressing(house)
+@EACH_KIND
+async def test_an_abort_while_promoting_brings_the_promoted_snapshot_back(house: House, kind: str) -> None:
+    await _progressing(house, kind)
     await house.until(Phase.PROMOTING, settled=False)
     assert await house.image() == "podinfo:2"
     await house.command("abort")
