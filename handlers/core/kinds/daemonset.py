@@ -26,6 +26,11 @@ class DaemonSetTarget:
                 f"{place} must have RollingUpdate strategy but have {strategy}; "
                 "set its spec.updateStrategy.type to RollingUpdate"
             )
+        if ports := _ports_of_the_node(target):
+            yield (
+                f"{place} asks for the node's own ports ({', '.join(map(str, ports))}), but its primary runs on the "
+                "same nodes and only one pod can have them; remove hostPort and hostNetwork"
+            )
 
     def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
         return pods.selectors(target, keys)
@@ -54,3 +59,11 @@ class DaemonSetTarget:
         # the peer's own spelling: people's filters match it
         retryable = str(not found.stuck).lower()
         return f"canary damonset {place} not ready with retryable {retryable}: {found.message}"
+
+
+def _ports_of_the_node(target: Workload) -> list[int]:
+    """A scheduler never places two pods that name the same one on a node: one side would wait for ever."""
+    spec = target.template.get("spec") or {}
+    key = "containerPort" if spec.get("hostNetwork") else "hostPort"
+    ports = (port for container in spec.get("containers") or () for port in container.get("ports") or ())
+    return [int(port[key]) for port in ports if port.get(key)]

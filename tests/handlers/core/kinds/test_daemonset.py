@@ -14,8 +14,10 @@ from schemas.workload import Readiness, Workload
 from tests.handlers.core import shapes
 from tests.handlers.core.cluster import START
 from tests.handlers.core.kinds.making import FIRST, SECOND, made, made_again, workload
+from tests.handlers.core.manifests import weighted
 from tests.handlers.core.test_validate import found
 
+SPEC = shapes.of_kind("DaemonSet", weighted())
 PARKS = {SCALE_TO_ZERO: "true"}
 
 
@@ -155,12 +157,31 @@ def test_the_words_are_the_peers() -> None:
 # ---- what is wrong with it
 
 
+@pytest.mark.parametrize(
+    ("ports", "pod", "told"),
+    [
+        ([{"containerPort": 9898}], {}, ""),
+        ([{"containerPort": 9898, "hostPort": 80}, {"containerPort": 1}], {}, "(80)"),
+        ([{"containerPort": 9898}, {"containerPort": 1}], {"hostNetwork": True}, "(9898, 1)"),
+    ],
+)
+def test_two_pods_of_one_node_cannot_have_its_own_ports(
+    ports: list[dict[str, Any]], pod: dict[str, Any], told: str
+) -> None:
+    item = daemon_set()
+    item["spec"]["template"]["spec"]["containers"][0]["ports"] = ports
+    item["spec"]["template"]["spec"] |= pod
+    problems = found(SPEC, target=item)
+    assert bool(problems) is bool(told)
+    assert all(f"asks for the node's own ports {told}" in problem for problem in problems)
+    assert all(problem.endswith("remove hostPort and hostNetwork") for problem in problems)
+
+
 def test_pods_that_only_a_person_replaces_cannot_be_rolled_out() -> None:
     item = daemon_set()
-    spec = shapes.of_kind("DaemonSet", {"service": {"port": 9898}, "analysis": {"stepWeight": 10}})
-    assert found(spec, target=item) == ()
+    assert found(SPEC, target=item) == ()
     item["spec"]["updateStrategy"] = {"type": "OnDelete"}
-    (problem,) = found(spec, target=item)
+    (problem,) = found(SPEC, target=item)
     assert problem == (
         "daemonset podinfo.test must have RollingUpdate strategy but have OnDelete; "
         "set its spec.updateStrategy.type to RollingUpdate"

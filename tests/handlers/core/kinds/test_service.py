@@ -122,6 +122,8 @@ def test_the_canarys_copy_carries_the_targets_fence_and_the_canarys_revision() -
     read = workload(new, item)
     assert read.fence(TARGET_STEP) == 6
     assert copies.is_current(ours, read)
+    later = ours.model_copy(update={"status": ours.status.model_copy(update={"target_step": 7})})
+    assert not copies.is_current(later, read), "an equal value with an older fence is written all the same"
     new["spec"]["selector"] = {"app": "foreign"}
     assert not copies.is_current(ours, workload(new, item))
 
