@@ -32,7 +32,7 @@ from schemas.canary import Canary, HookType, Ref
 from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import IDLE, CanaryStatus
+from schemas.status import IDLE, CanaryStatus, LastStep
 
 log = logging.getLogger("canarybus.advance")
 SOURCE = "canarybus/handlers"
@@ -184,7 +184,7 @@ class Advance:
         return canary
 
     async def _tell(self, sight: Sight, seen: Observation, status: CanaryStatus) -> None:
-        result = _result(sight.canary, status).model_copy(
+        result = self._result(sight.canary, status).model_copy(
             update={"before": sight.canary.status, "after": status, "observation": seen.model_dump(mode="json")}
         )
         await self._say(result)
@@ -206,7 +206,7 @@ class Advance:
         last = status.last_step
         if last is None or last.told or not last.step:
             return
-        result = _result(sight.canary, status)
+        result = self._result(sight.canary, status)
         # a broker forgets message ids after a while, and receivers would hear everything twice
         if sight.seen.since(last.time) < _REMEMBERED or not await self._bus.holds(result):
             await self._bus.publish(result, source=SOURCE)
@@ -222,6 +222,10 @@ class Advance:
             await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
         except (Conflict, NotFound):
             return
+
+    def _result(self, canary: Canary, status: CanaryStatus) -> StepResult:
+        heard = receivers(canary, status.last_step or LastStep(), self._settings.event_webhook)
+        return _result(canary, status).model_copy(update={"receivers": heard})
 
 
 def _result(canary: Canary, status: CanaryStatus) -> StepResult:
@@ -245,7 +249,6 @@ def _result(canary: Canary, status: CanaryStatus) -> StepResult:
         command_reason=asked.reason if asked and commanded else "",
         checks=last.checks,
         notices=last.notices,
-        receivers=receivers(canary, last.phase, last.notices),
     )
 
 

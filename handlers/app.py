@@ -92,13 +92,13 @@ class App:
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
         http = await self._stack.enter_async_context(httpx.AsyncClient(follow_redirects=True))
-        webhooks, providers = Webhooks(http), Providers(http, self.kube)
+        webhooks, providers = Webhooks(http, broker.connection), Providers(http, self.kube)
         self._stack.push_async_callback(webhooks.close)
         self._stack.push_async_callback(providers.close)
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
         self.addressees = Addressees(self.kube, self._settings)
         self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
-        self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks))
+        self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks, self._settings.event_webhook))
 
     async def _definitions(self) -> None:
         """Wait for a definition that keeps our status: without it every step would be forgotten."""

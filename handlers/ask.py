@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from handlers.adapters.webhooks import Webhooks, payload_of
+from handlers.core.hooks import phase_told
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import Plan
 from handlers.core.verdict import everything_passed, judge
@@ -46,8 +47,7 @@ class Asker:
             payload = payload_of(
                 canary.metadata.name,
                 canary.metadata.namespace,
-                # a Canary that waits for its start tells the peer's gates so (spec lifecycle 2.8)
-                canary.status.phase.value,
+                phase_told(canary, hook.hook_type),
                 canary.status.canary_revision,
                 hook.metadata,
             )

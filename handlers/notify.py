@@ -8,43 +8,55 @@ from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AlreadyExists, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.adapters.webhooks import Webhooks, payload_of
-from handlers.core.receivers import KUBERNETES, listeners, receiver_of, receivers
+from handlers.core.receivers import KUBERNETES, event_hooks, post_rollout_hooks, receiver_of, who_hears
 from schemas.base import format_time
-from schemas.canary import Canary, HookType, Webhook
+from schemas.canary import Canary, Webhook
 from schemas.events import NoticeMessage, StepResult
 from schemas.measurement import HookAnswer
 from schemas.resources import CANARY, EVENT
 from schemas.revision import digest
-from schemas.status import Notice, Phase, Reason
+from schemas.status import Notice, Reason
 
 log = logging.getLogger("canarybus.notify")
 SOURCE = "canarybus/handlers"
 
 
 class Notifier:
-    def __init__(self, kube: Kube, bus: Bus, webhooks: Webhooks) -> None:
+    """``event_webhook`` is the url that hears of every Canary without an ``event`` hook of its own; empty: none."""
+
+    def __init__(self, kube: Kube, bus: Bus, webhooks: Webhooks, event_webhook: str = "") -> None:
         self._kube = kube
         self._bus = bus
         self._webhooks = webhooks
+        self._everywhere = event_webhook
 
     async def on_result(self, result: StepResult) -> None:
         """Fan out; the broker drops what was fanned out already."""
-        for receiver in result.receivers:
-            message = NoticeMessage(
-                namespace=result.namespace,
-                name=result.name,
-                receiver=receiver,
-                # the flight record stays in the results stream
-                result=result.model_copy(update={"before": None, "after": None, "observation": None}),
-            )
-            await self._bus.publish(message, source=SOURCE)
+        # the flight record stays in the results stream
+        short = result.model_copy(update={"before": None, "after": None, "observation": None})
+        await self._fan_out(short, result.receivers)
 
     async def on_notice(self, message: NoticeMessage) -> None:
         if message.receiver == KUBERNETES:
             for number in range(len(message.result.notices)):
                 await self._event(message, number)
             return
-        await self._hook(message)
+        found = await self._kube.find(CANARY, message.namespace, message.name)
+        if found is None:
+            return
+        canary = Canary.from_object(found)
+        for hook in event_hooks(canary, self._everywhere):
+            if receiver_of(hook) == message.receiver:
+                await self._event_hook(canary, hook, message.result)
+        for hook in post_rollout_hooks(canary):
+            if receiver_of(hook) == message.receiver:
+                await self._post_rollout(canary, hook, message.result)
+
+    async def _fan_out(self, result: StepResult, receivers: tuple[str, ...], about: str = "") -> None:
+        for receiver in receivers:
+            place = {"namespace": result.namespace, "name": result.name}
+            message = NoticeMessage(**place, receiver=receiver, about=about, result=result)
+            await self._bus.publish(message, source=SOURCE)
 
     async def _event(self, message: NoticeMessage, number: int) -> None:
         """Named by step, so that saying it twice makes one Event; the same reason never hides another message."""
@@ -53,52 +65,35 @@ class Notifier:
         except AlreadyExists:
             return
 
-    async def _hook(self, message: NoticeMessage) -> None:
-        found = await self._kube.find(CANARY, message.namespace, message.name)
-        if found is None:
-            return
-        canary, result = Canary.from_object(found), message.result
-        for hook in listeners(canary):
-            if receiver_of(hook) != message.receiver:
+    async def _event_hook(self, canary: Canary, hook: Webhook, result: StepResult) -> None:
+        """Tried again while nobody is there, as long as the message is kept; a refusal is only logged."""
+        for notice in result.notices:
+            answer = await self._ask(canary, hook, result, _event_metadata(result, notice))
+            if answer.passed:
                 continue
-            if hook.hook_type is HookType.EVENT:
-                for notice in result.notices:
-                    _check(hook, await self._ask(canary, hook, result, _event_metadata(result, notice)))
-            else:
-                answer = await self._ask(canary, hook, result, {})
-                await self._report(canary, message, hook, answer)
-                _check(hook, answer)
+            text = f"Event hook {hook.name} failed {answer.text}"
+            log.warning(text, extra={"canary": str(canary.ref), "step": result.step})
+            if not answer.answered or (answer.status or 0) >= 500:
+                raise TransientError(text)
+
+    async def _post_rollout(self, canary: Canary, hook: Webhook, result: StepResult) -> None:
+        """Asked once per end, with the hook's own retries; what came of it is told like any event."""
+        answer = await self._ask(canary, hook, result, {})
+        if answer.passed:
+            notice = Notice(reason=Reason.HOOK_PASSED, message=f"Post-rollout check {hook.name} passed")
+        else:
+            text = f"Post-rollout hook {hook.name} failed {answer.text}".rstrip()
+            notice = Notice(type="Warning", reason=Reason.HOOK_FAILED, message=text)
+        level = logging.INFO if answer.passed else logging.WARNING
+        fields = {"canary": str(canary.ref), "step": result.step, "reason": notice.reason.value}
+        log.log(level, notice.message, extra=fields)
+        told = result.model_copy(update={"notices": (notice,), "checks": ()})
+        await self._fan_out(told, who_hears(canary, self._everywhere), about=receiver_of(hook))
 
     async def _ask(self, canary: Canary, hook: Webhook, result: StepResult, metadata: dict[str, str]) -> HookAnswer:
         place = canary.metadata
         payload = payload_of(place.name, place.namespace, result.phase, result.revision, {**hook.metadata, **metadata})
-        answer = await self._webhooks.ask(hook, payload)
-        if not answer.passed:
-            log.warning(_failed(hook, answer), extra={"canary": str(canary.ref), "step": result.step})
-        return answer
-
-    async def _report(self, canary: Canary, message: NoticeMessage, hook: Webhook, answer: HookAnswer) -> None:
-        """What came of a post-rollout hook is an event as any other, but the rollout does not wait for it."""
-        notice = Notice(reason=Reason.HOOK_PASSED, message=f"Post-rollout check {hook.name} passed")
-        if not answer.passed:
-            notice = Notice(type="Warning", reason=Reason.HOOK_FAILED, message=_failed(hook, answer))
-        result = message.result.model_copy(update={"notices": (notice,), "checks": ()})
-        about = f"{message.receiver}.{'passed' if answer.passed else 'failed'}"
-        for receiver in receivers(canary, Phase(result.phase), result.notices):
-            told = NoticeMessage(
-                namespace=result.namespace, name=result.name, receiver=receiver, result=result, about=about
-            )
-            await self._bus.publish(told, source=SOURCE)
-
-
-def _failed(hook: Webhook, answer: HookAnswer) -> str:
-    return f"{hook.hook_type.value.capitalize()} hook {hook.name} failed {answer.text}".rstrip()
-
-
-def _check(hook: Webhook, answer: HookAnswer) -> None:
-    """Who cannot be reached, or says that it is its own fault, is asked again."""
-    if not answer.passed and (answer.status is None or answer.status >= 500):
-        raise TransientError(_failed(hook, answer))
+        return await self._webhooks.ask(hook, payload)
 
 
 def event_of(message: NoticeMessage, number: int) -> Object:

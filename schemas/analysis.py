@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,11 @@ Whole = Annotated[
     WithJsonSchema({"type": "number"}),
 ]
 """The API's type for these is ``number``: a fraction is accepted and taken whole."""
+
+
+_ON_THE_BUS = "nats://"
+_FOR_HOOKS = "canary.hook."
+_SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
 
 class Strategy(StrEnum):
@@ -95,6 +101,21 @@ class Webhook(Wire):
     def timeout_seconds(self) -> float:
         """Ten unless written; the peer takes anything shorter than two characters for unset."""
         return parse_duration(self.timeout) if len(self.timeout) > 1 else 10.0
+
+    @property
+    def subject(self) -> str:
+        """Of ``nats://subject``; empty for another url. Raises ValueError with words for people.
+
+        Whoever may write a Canary must not speak with our rights: subjects of ours and of the server are refused.
+        """
+        if not self.url.startswith(_ON_THE_BUS):
+            return ""
+        subject = self.url.removeprefix(_ON_THE_BUS)
+        if not _SUBJECT.fullmatch(subject) or subject.startswith(("$", "_")):
+            raise ValueError(f"{self.url!r} names no subject of a gate; write it as nats://gates.approval")
+        if subject.split(".")[0] == "canary" and not subject.startswith(_FOR_HOOKS):
+            raise ValueError(f"{self.url!r} is a subject of our own; use another one, or one under canary.hook.")
+        return subject
 
 
 class StringMatch(Wire):

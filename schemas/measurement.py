@@ -27,10 +27,14 @@ class Measurement(Wire):
 
 
 class HookAnswer(Wire):
-    """One webhook asked once, all attempts included. ``text``: the answer (first 300 characters) or the error."""
+    """One webhook asked once, all attempts included. ``text``: the answer (first 300 characters) or the error.
+
+    ``answered`` is False when nobody did.
+    """
 
     name: str
     type: HookType
     passed: bool
     text: str = ""
     status: int | None = None
+    answered: bool = True

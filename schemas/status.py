@@ -135,12 +135,13 @@ class Notice(Wire):
 
 
 class LastStep(Wire):
-    """The last commit, whole enough to be told again by whoever comes next."""
+    """The last commit, whole enough to be told again by whoever comes next. ``ended``: a rollout has, in this step."""
 
     step: int = 0
     stimulus: str = ""
     time: Moment | None = None
     phase: Phase = Phase.NEW
+    ended: bool = False
     reason: str = ""
     message: str = ""
     checks: tuple[CheckResult, ...] = ()

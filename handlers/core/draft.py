@@ -176,6 +176,7 @@ class Draft:
             stimulus=self.seen.stimulus.label,
             time=self.seen.now,
             phase=status.phase,
+            ended=self._ended(),
             reason=self.reason or Reason.SETTLED.value,
             message=self.message,
             checks=self.checks,
@@ -209,6 +210,13 @@ class Draft:
             for key in {*names, *tracked}
         }
         return {"tracked_configs": tracked, "tracked_config_versions": versions}
+
+    def _ended(self) -> bool:
+        """Whether a rollout has ended in this step; one that only waited for its start and is taken back has not."""
+        before, after = self.canary.status.phase, self.status.phase
+        unbegun = before is Phase.WAITING and self.reason == Reason.REVERTED
+        taken_over = self.reason == Reason.ADOPTED
+        return after in (Phase.SUCCEEDED, Phase.FAILED) and after is not before and not (unbegun or taken_over)
 
     def facts(self) -> str:
         return describe_routing(self.canary.spec.analysis)

@@ -28,6 +28,13 @@ def roll_back(
     return closing.because(reason, message)
 
 
+def refuse(draft: Draft, reason: Reason, message: str, *, alert: str) -> Draft:
+    """Before it has begun: this revision does not start by itself any more, and nothing has moved."""
+    revision = draft.status.canary_revision
+    refused = draft.enter(Phase.FAILED, last_applied_spec=revision, returning=None, approved=None).go_on()
+    return refused.tell(reason, message, warn=True, alert=alert, severity="warn")
+
+
 def revert(draft: Draft) -> Draft:
     """The target is back on the promoted template: nothing to analyse, no failure counted."""
     promoted = draft.status.promoted_revision

@@ -9,6 +9,7 @@ from handlers.core.beginnings import from_zero, name_changes
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
 from handlers.core.observation import Answers
+from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.texts import held_by, paused_by
 from schemas.canary import HookType, Webhook
 from schemas.gloo import fence_of
@@ -151,6 +152,8 @@ def start(draft: Draft, *, skip: bool = False, again: bool = False) -> Draft:
 def waiting(draft: Draft) -> Draft:
     """The confirm-rollout gate is closed, or has not been asked yet. Traffic and replicas are untouched."""
     status, seen = draft.status, draft.seen
+    if (told := signalled(draft)) is not None:
+        return endings.refuse(told, Reason.ROLLBACK_REQUESTED, text_of(draft), alert=ALERT)
     if seen.target_revision in ("", status.promoted_revision):
         before = status.returning.phase if status.returning else Phase.SUCCEEDED
         back = draft.enter(before, canary_revision=status.promoted_revision, returning=None)
@@ -161,9 +164,10 @@ def waiting(draft: Draft) -> Draft:
     kind = HookType.CONFIRM_ROLLOUT
     if status.paused:
         return hold_paused(draft)
-    if is_approved(status, kind):
+    if is_approved(status, kind) or not _gate(draft):
+        # by a person, or the gate was taken away while it was closed
         return start(pass_open(draft, kind, Answers()))
-    if seen.answers is None or not seen.answers.asked:
+    if seen.answers is None or not seen.answers.of(kind):
         return draft.set(waiting_for="gate")
     if closed := seen.answers.failed(kind):
         return hold_closed(draft, kind, closed)

@@ -12,7 +12,7 @@ from handlers.core.gate import analysis_blocked, canary_blocked
 from handlers.core.observation import Observation
 from handlers.core.strategy import next_step
 from schemas.canary import Canary, HookType, Metric, Webhook
-from schemas.status import Phase
+from schemas.status import JUDGED, Phase
 
 
 @dataclass(frozen=True)
@@ -36,10 +36,13 @@ def plan(canary: Canary, seen: Observation) -> Plan:
     match canary.status.phase:
         case Phase.INITIALIZING:
             return Plan(providers=_providers_wanted(canary, seen))
-        case Phase.WAITING | Phase.PROGRESSING | Phase.WAITING_PROMOTION if not is_fresh(canary, seen):
+        case phase if phase in JUDGED and not is_fresh(canary, seen):
             return Plan()
         case Phase.WAITING:
-            return Plan(gates=_unapproved(canary, canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT)))
+            gates = _unapproved(canary, canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT))
+            return Plan(rollback=_rollback(canary), gates=gates)
+        case Phase.PROMOTING:
+            return Plan(rollback=() if canary.status.returning else _rollback(canary))
         case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
             return _analysis(canary, seen)
         case _:
@@ -61,7 +64,7 @@ def _providers_wanted(canary: Canary, seen: Observation) -> bool:
 
 def _analysis(canary: Canary, seen: Observation) -> Plan:
     analysis, status = canary.spec.analysis, canary.status
-    rollback = analysis.hooks(HookType.ROLLBACK)
+    rollback = _rollback(canary)
     if canary.spec.skip_analysis or status.skip_to or seen.target_revision != status.canary_revision:
         return Plan(rollback=rollback)
     if not status.pre_rollout_passed:
@@ -81,6 +84,11 @@ def _analysis(canary: Canary, seen: Observation) -> Plan:
         metrics=analysis.metrics,
         gates=gates,
     )
+
+
+def _rollback(canary: Canary) -> tuple[Webhook, ...]:
+    """Without an analysis only confirm-rollout, post-rollout and event hooks work (spec lifecycle 2.5)."""
+    return () if canary.spec.skip_analysis else canary.spec.analysis.hooks(HookType.ROLLBACK)
 
 
 def _unapproved(canary: Canary, gates: tuple[Webhook, ...]) -> tuple[Webhook, ...]:

@@ -16,6 +16,7 @@ from handlers.core.gate import (
 )
 from handlers.core.observation import Answers
 from handlers.core.plan import gates_due, is_fresh
+from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.strategy import Next, next_step
 from handlers.core.texts import held_by
 from handlers.core.verdict import judge, reason_of
@@ -27,7 +28,8 @@ from schemas.workload import TARGET_STEP
 def progressing(draft: Draft) -> Draft:
     """First what ends the analysis whatever the metrics say, then the analysis."""
     draft = _note_readiness(draft)
-    ended = _target_gone(draft) or _other_revision(draft) or _asked_to_roll_back(draft)
+    # a signal that is given once is not lost to a push in the same slot: the pushed revision is looked at after it
+    ended = _target_gone(draft) or _asked_to_roll_back(draft) or _other_revision(draft)
     ended = ended or _failed_too_often(draft, "") or _stuck(draft)
     if ended is not None:
         return ended
@@ -81,17 +83,10 @@ def _other_revision(draft: Draft) -> Draft | None:
 
 
 def _asked_to_roll_back(draft: Draft) -> Draft | None:
-    """A rollback hook that answers 2xx; one-shot signals always count, so this comes before all judging."""
-    if draft.seen.answers is None:
+    told = signalled(draft)
+    if told is None:
         return None
-    signal = next((hook for hook in draft.seen.answers.of(HookType.ROLLBACK) if hook.passed), None)
-    if signal is None:
-        return None
-    told = draft.tell(Reason.ROLLBACK_REQUESTED, f"Rollback check {signal.name} passed", warn=True)
-    text = f"Rolling back {draft.place} manual webhook invoked"
-    return endings.roll_back(
-        told, Reason.ROLLBACK_REQUESTED, text, alert="Rolling back manual webhook invoked", severity="warn"
-    )
+    return endings.roll_back(told, Reason.ROLLBACK_REQUESTED, text_of(draft), alert=ALERT, severity="warn")
 
 
 def _stuck(draft: Draft) -> Draft | None:

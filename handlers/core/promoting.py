@@ -7,6 +7,7 @@ from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness
 from handlers.core.plan import is_fresh
+from handlers.core.signals import ALERT, signalled, text_of
 from schemas.status import Phase, Reason
 
 
@@ -14,6 +15,8 @@ def promoting(draft: Draft) -> Draft:
     """Any wake may finish what a slot began: nobody waits for the next tick once the primary is ready."""
     if draft.status.returning:
         return _going_back(draft)
+    if (asked := _asked_to_roll_back(draft)) is not None:
+        return asked
     if draft.seen.snapshot_missing:
         return _analyse_again(draft)
     if draft.seen.target_revision == draft.status.promoted_revision != draft.status.canary_revision:
@@ -39,6 +42,15 @@ def promoting(draft: Draft) -> Draft:
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
     alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _asked_to_roll_back(draft: Draft) -> Draft | None:
+    """By a rollback hook: as ``abort``, the primary returns first."""
+    told = signalled(draft)
+    if told is None:
+        return None
+    back = endings.go_back(told, Phase.FAILED, Reason.ROLLBACK_REQUESTED, text_of(draft))
+    return back.tell(Reason.ROLLBACK_REQUESTED, text_of(draft), warn=True, alert=ALERT, severity="warn")
 
 
 def _analyse_again(draft: Draft) -> Draft:
@@ -106,7 +118,12 @@ def _going_back(draft: Draft) -> Draft:
 
 
 def finalising(draft: Draft) -> Draft:
-    """All traffic is sent to the primary; over as soon as the gateway says so."""
+    """All traffic is sent to the primary; over as soon as the gateway says so.
+
+    No hook is asked any more, but a signal that was heard while the last step was made still counts.
+    """
+    if not draft.status.returning and (asked := _asked_to_roll_back(draft)) is not None:
+        return asked
     found = gateway(draft.canary, draft.seen)
     if found.applied:
         skipped = draft.canary.spec.skip_analysis or draft.status.skip_to == "promotion"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from schemas.canary import Canary, HookType, Webhook
-from schemas.status import Notice, Phase, Reason
+from schemas.status import LastStep
 
 KUBERNETES = "kubernetes"
-_ENDINGS = (Reason.PROMOTED, Reason.ROLLED_BACK, Reason.REVERTED)
 
 
 def receiver_of(hook: Webhook) -> str:
@@ -14,18 +13,26 @@ def receiver_of(hook: Webhook) -> str:
     return f"{hook.hook_type.value}-" + "".join(letter if letter.isalnum() else "-" for letter in hook.name)
 
 
-def listeners(canary: Canary) -> tuple[Webhook, ...]:
-    """The hooks that hear of results; one of an unknown type is no receiver of anything."""
-    analysis = canary.spec.analysis
-    return analysis.hooks(HookType.EVENT) + analysis.hooks(HookType.POST_ROLLOUT)
+def event_hooks(canary: Canary, everywhere: str) -> tuple[Webhook, ...]:
+    """The Canary's own; only without any of them the one of the installation (``everywhere`` is its url)."""
+    own = canary.spec.analysis.hooks(HookType.EVENT)
+    if own or not everywhere:
+        return own
+    return (Webhook(name="events", url=everywhere, type=HookType.EVENT.value, timeout="10s"),)
 
 
-def receivers(canary: Canary, phase: Phase, notices: tuple[Notice, ...]) -> tuple[str, ...]:
-    """Kubernetes Events and ``event`` hooks for whatever is told; ``post-rollout`` hooks when a rollout has ended."""
-    if not notices:
+def post_rollout_hooks(canary: Canary) -> tuple[Webhook, ...]:
+    return canary.spec.analysis.hooks(HookType.POST_ROLLOUT)
+
+
+def who_hears(canary: Canary, everywhere: str) -> tuple[str, ...]:
+    """Of anything that is told: Kubernetes and ``event`` hooks."""
+    return (KUBERNETES, *(receiver_of(hook) for hook in event_hooks(canary, everywhere)))
+
+
+def receivers(canary: Canary, last: LastStep, everywhere: str = "") -> tuple[str, ...]:
+    """Whoever hears of anything, and ``post-rollout`` hooks when a rollout has ended in this step."""
+    if not last.notices:
         return ()
-    analysis = canary.spec.analysis
-    hooks = analysis.hooks(HookType.EVENT)
-    if phase in (Phase.SUCCEEDED, Phase.FAILED) and any(notice.reason in _ENDINGS for notice in notices):
-        hooks += analysis.hooks(HookType.POST_ROLLOUT)
-    return (KUBERNETES, *(receiver_of(hook) for hook in hooks))
+    ended = post_rollout_hooks(canary) if last.ended else ()
+    return (*who_hears(canary, everywhere), *(receiver_of(hook) for hook in ended))

@@ -112,7 +112,11 @@ def _webhooks(canary: Canary) -> Iterator[str]:
         except ValueError:
             yield f"{field}.type: {hook.type!r} is no webhook type; use rollout, pre-rollout, confirm-promotion …"
         if not hook.url.startswith(("http://", "https://", "nats://")):
-            yield f"{field}.url: {hook.url!r} is no address; start it with http:// or https://"
+            yield f"{field}.url: {hook.url!r} is no address; start it with http://, https:// or nats://"
+        try:
+            _ = hook.subject
+        except ValueError as error:
+            yield f"{field}.url: {error}"
         if hook.timeout:
             yield from _interval(f"{field}.timeout", hook.timeout)
 

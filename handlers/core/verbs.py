@@ -80,8 +80,7 @@ def _abort(draft: Draft, command: Command, _decide: Decide) -> Draft | str:
     status = draft.status
     text = f"Rolling back {draft.place} aborted{_asked_by(command)}"
     if status.phase is Phase.WAITING:
-        refused = draft.enter(Phase.FAILED, last_applied_spec=status.canary_revision, returning=None, settled=True)
-        return refused.go_on().tell(Reason.COMMAND_ACCEPTED, text, warn=True, alert=text, severity="warn")
+        return endings.refuse(draft, Reason.COMMAND_ACCEPTED, text, alert=text)
     if status.phase in _ANALYSING:
         return endings.roll_back(draft, Reason.COMMAND_ACCEPTED, text, alert=text, severity="warn")
     if status.phase in _TAKING_OVER:

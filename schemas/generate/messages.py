@@ -24,12 +24,14 @@ from schemas.events import (
     Tick,
     Verb,
 )
+from schemas.hooks import HookQuestion, HookVerdict
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARAMETERS = {
     "namespace": {"description": "The Canary's namespace."},
     "name": {"description": "The Canary's name, with a dot written as an underscore."},
     "verb": {"description": "What is wanted.", "enum": [verb.value for verb in Verb]},
+    "hook": {"description": "Whatever you call your gate."},
     "receiver": {"description": "Who is told: a webhook, an alert provider, the events of the cluster."},
     "subject": {"description": "The subject that the message came from, without its first token."},
 }
@@ -37,7 +39,7 @@ _PARAMETERS = {
 
 @dataclass(frozen=True)
 class Channel:
-    """One subject. ``action`` is what canarybus does there; ``replies``: what it answers with. No payload: empty."""
+    """One subject. ``action`` is what canarybus does there; ``replies``: what whoever is asked answers."""
 
     name: str
     address: str
@@ -68,6 +70,14 @@ CHANNELS = (
         "receive",
         "The same, answered when it is done or refused; with _all as namespace or name, for each.",
         (Reply, Replies),
+    ),
+    Channel(
+        "hooks",
+        "canary.hook.{hook}",
+        HookQuestion,
+        "send",
+        "A webhook with the url nats://canary.hook.… (or any subject of yours) is asked.",
+        (HookVerdict,),
     ),
     Channel("get", "canary.api.get.{namespace}.{name}", Question, "receive", "How is this Canary?", (Summary,)),
     Channel("list", "canary.api.list", Question, "receive", "How are all of them?", (Listing,)),

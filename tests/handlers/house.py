@@ -93,6 +93,8 @@ class Answering:
     def __init__(self) -> None:
         self.gates: dict[str, int] = {}
         self.asked: list[str] = []
+        self.bodies: list[tuple[str, dict[str, Any]]] = []
+        """What hooks were sent, with their names."""
         self.authorisations: list[str] = []
         self.value: str | None = "100"
         self.status = 200
@@ -118,6 +120,7 @@ class Answering:
     async def _hook(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.asked.append(name)
+        self.bodies.append((name, json.loads(await request.read())))
         if self.meanwhile is not None:
             await self.meanwhile(name)
         return web.Response(status=self.gates.get(name, 200), text=f"answer of {name}")

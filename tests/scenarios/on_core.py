@@ -11,7 +11,7 @@ from handlers.core.receivers import receivers
 from schemas.canary import Canary
 from schemas.events import ChangeReason, Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
-from schemas.status import IDLE
+from schemas.status import IDLE, LastStep
 from schemas.workload import Workload
 from tests.handlers.core.shapes import image_of
 from tests.handlers.core.watched import Watched
@@ -278,4 +278,4 @@ class OnCore:
 
 
 def _receivers(world: CoreWorld, decision: Decision) -> tuple[str, ...]:
-    return receivers(Canary.from_object(world.item), decision.status.phase, decision.notices)
+    return receivers(Canary.from_object(world.item), decision.status.last_step or LastStep())

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import httpx
 import pytest
 from aiohttp import web
 
-from handlers.adapters.webhooks import Webhooks, payload_of
+from handlers.adapters.webhooks import PATIENCE, Webhooks, payload_of
 from schemas.canary import HookType, Webhook
 from tests.handlers.adapters.apiserver import Answer, serving
 
+TLS = Path(__file__).parent / "tls"
 PAYLOAD = payload_of("podinfo", "test", "Progressing", "abc")
 
 
@@ -102,6 +105,29 @@ async def test_server_errors_are_tried_again_with_growing_waits_and_their_text_i
     assert waits == [1, 2, 4, 8, 16, 30, 30]
 
 
+async def test_nobody_is_asked_again_for_longer_than_a_step_may_wait(webhooks: Webhooks, waits: list[float]) -> None:
+    async with serving(replying((503, "busy"))) as url:
+        answer = await webhooks.ask(hook(url, retries=1000), PAYLOAD)
+    assert answer.text == f"POST {url} giving up after 8 attempt(s): busy"
+    assert sum(waits) <= PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("not yet\n\tsay \x1b[31;1mthe\x1b[0m tests\r\n", "not yet say the tests"),
+        ("\x00\u202eevil\u2028 \x7f", "evil"),
+        ("\x07 \n", "403 Forbidden"),
+        ("  " + "é" * 400, "é" * 300),
+    ],
+)
+async def test_an_answer_is_shown_on_one_line_without_control_characters(
+    webhooks: Webhooks, said: str, text: str
+) -> None:
+    async with serving(replying((403, said))) as url:
+        assert (await webhooks.ask(hook(url), PAYLOAD)).text == text
+
+
 async def test_without_retries_there_is_one_attempt(webhooks: Webhooks, waits: list[float]) -> None:
     async with serving(replying((503, "busy"), (200, "OK"))) as url:
         answer = await webhooks.ask(hook(url), PAYLOAD)
@@ -181,7 +207,10 @@ async def test_redirects_are_followed_and_a_circle_is_an_answer(webhooks: Webhoo
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("nats://judge", "nats:// are not available yet"),
+        ("nats://judge", "there is no bus here"),
+        ("nats://canary.command.promote.prod.shop", "is a subject of our own"),
+        ("nats://$SYS.REQ.SERVER.PING", "names no subject of a gate"),
+        ("nats://gates.*", "names no subject of a gate"),
         ("ftp://host/x", "unsupported protocol"),
         ("http://host:port/", "Invalid port"),
         ("", "missing"),
@@ -199,6 +228,18 @@ async def test_a_url_that_cannot_be_asked_is_an_answer_at_once(
 async def test_a_timeout_that_is_none_is_told(webhooks: Webhooks) -> None:
     answer = await webhooks.ask(hook("http://127.0.0.1:1", timeout="soon"), PAYLOAD)
     assert answer.text == "timeout: 'soon' is not a duration; write it as 30s, 1m or 1m30s"
+
+
+async def test_a_certificate_is_verified_unless_the_hook_says_otherwise(webhooks: Webhooks, waits: list[float]) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "cert.pem", TLS / "key.pem")
+    async with serving(replying((200, "OK")), context) as url:
+        untrusted = await webhooks.ask(hook(url, retries=2), PAYLOAD)
+        trusted = await webhooks.ask(hook(url, disableTLS=True), PAYLOAD)
+    assert not untrusted.passed
+    assert "certificate verify failed" in untrusted.text
+    assert waits == [], "a certificate that is not trusted will not be a second later, either"
+    assert trusted.passed
 
 
 async def test_environment_proxies_are_used_with_and_without_tls_checks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +14,9 @@ from handlers.core.texts import describe_routing
 from schemas.analysis import Analysis
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
-from schemas.status import CanaryStatus, Notice, Phase, Reason
+from schemas.status import CanaryStatus, LastStep, Notice, Phase, Reason
 from tests.handlers.core.manifests import ab_testing, blue_green, hook, stepped, weighted
+from tests.handlers.core.moments import progressing, promoting, succeeded, waiting
 from tests.handlers.core.world import World
 
 NEW = "New Deployment detected, starting initialization."
@@ -86,8 +88,8 @@ def test_a_conditions_transition_time_moves_with_its_status_only() -> None:
 # ---- who hears of it
 
 
-def told(reason: Reason) -> tuple[Notice, ...]:
-    return (Notice(reason=reason, message="m"),)
+def told(*, ended: bool = False) -> LastStep:
+    return LastStep(ended=ended, notices=(Notice(reason=Reason.STEP_TAKEN, message="m"),))
 
 
 def hearing(*kinds: str) -> Canary:
@@ -96,36 +98,59 @@ def hearing(*kinds: str) -> Canary:
 
 def test_whatever_is_told_goes_to_kubernetes_and_to_event_hooks() -> None:
     ours = hearing("event", "post-rollout", "rollout")
-    assert receivers(ours, Phase.PROGRESSING, told(Reason.STEP_TAKEN)) == (KUBERNETES, "event-the-event-")
-    assert receivers(ours, Phase.PROGRESSING, ()) == ()
+    assert receivers(ours, told()) == (KUBERNETES, "event-the-event-")
+    assert receivers(ours, LastStep(ended=True)) == ()
 
 
-@pytest.mark.parametrize("phase", [Phase.SUCCEEDED, Phase.FAILED])
-@pytest.mark.parametrize("reason", [Reason.PROMOTED, Reason.ROLLED_BACK, Reason.REVERTED])
-def test_post_rollout_hooks_hear_of_the_end(phase: Phase, reason: Reason) -> None:
-    assert "post-rollout-the-post-rollout-" in receivers(hearing("post-rollout"), phase, told(reason))
+def test_the_event_hook_of_the_installation_hears_of_canaries_that_have_none() -> None:
+    everywhere = "http://events.test/"
+    assert receivers(hearing("rollout"), told(), everywhere) == (KUBERNETES, "event-events")
+    assert receivers(hearing("event"), told(), everywhere) == (KUBERNETES, "event-the-event-")
 
 
-@pytest.mark.parametrize(("phase", "reason"), [(Phase.FAILED, Reason.DRIFT), (Phase.PROMOTING, Reason.ROLLED_BACK)])
-def test_post_rollout_hooks_hear_of_nothing_else(phase: Phase, reason: Reason) -> None:
-    assert receivers(hearing("post-rollout"), phase, told(reason)) == (KUBERNETES,)
+def test_post_rollout_hooks_hear_of_the_end() -> None:
+    assert receivers(hearing("post-rollout"), told(ended=True)) == (KUBERNETES, "post-rollout-the-post-rollout-")
+    assert receivers(hearing("post-rollout"), told()) == (KUBERNETES,)
 
 
-def test_a_rollout_is_told_to_its_post_rollout_hooks_once() -> None:
-    for command in ("", "abort"):
-        world = World(weighted(webhooks=[hook("post-rollout")])).until(Phase.INITIALIZED)
-        world.push("podinfo:2")
-        world.tick(2)
-        if command:
-            world.command(command)
-        world.tick(8)
-        ours = canary(world.item["spec"])
-        heard = [receivers(ours, item.status.phase, item.notices) for item in world.decisions]
-        assert sum("post-rollout-post-rollout" in names for names in heard) == 1
+def ends(world: World) -> list[str]:
+    """The phases in which rollouts ended, and how."""
+    steps = [decision.status.last_step for decision in world.decisions]
+    return [f"{step.phase.value} {step.reason}" for step in steps if step is not None and step.ended]
+
+
+@pytest.mark.parametrize(
+    ("given", "meanwhile", "ending"),
+    [
+        (progressing, "", "Succeeded Promoted"),
+        (progressing, "abort", "Failed CommandAccepted"),
+        (progressing, "revert", "Succeeded Reverted"),
+        (promoting, "abort", "Failed CommandAccepted"),
+        (waiting, "abort", "Failed CommandAccepted"),
+        (succeeded, "rollback", "Failed RolledBack"),
+    ],
+)
+def test_a_rollout_ends_once(given: Callable[[], World], meanwhile: str, ending: str) -> None:
+    world = given()
+    before = ends(world)
+    if meanwhile == "revert":
+        world.push("podinfo:1")
+    elif meanwhile:
+        world.command(meanwhile)
+    world.not_ready = set()
+    world.tick(8)
+    assert ends(world) == [*before, ending]
+
+
+def test_a_revision_that_only_waited_and_is_taken_back_has_not_ended() -> None:
+    world = waiting()
+    world.push("podinfo:1")
+    world.tick(3)
+    assert ends(world) == []
 
 
 def test_an_unknown_webhook_type_does_not_keep_the_others_from_hearing() -> None:
-    assert receivers(hearing("later", "event"), Phase.NEW, told(Reason.INVALID)) == (KUBERNETES, "event-the-event-")
+    assert receivers(hearing("later", "event"), told()) == (KUBERNETES, "event-the-event-")
 
 
 def test_what_the_api_server_refuses_is_told_once_in_its_words() -> None:

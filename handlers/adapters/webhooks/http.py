@@ -1,0 +1,82 @@
+"""One POST to a hook."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from handlers.adapters.webhooks.attempt import Attempt, shown
+from schemas.canary import Webhook
+
+_MOST_BYTES = 64 * 1024
+
+
+class Http:
+    """Posts through ``client``, which stays the caller's to close; environment proxies are the client's."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._unverified: httpx.AsyncClient | None = None
+
+    async def close(self) -> None:
+        if self._unverified:
+            await self._unverified.aclose()
+
+    async def post(self, hook: Webhook, payload: bytes, seconds: float) -> Attempt:
+        """Within ``seconds``, redirects and the reading of the answer included. Never raises."""
+        client = self._without_verification() if hook.disable_tls else self._client
+        headers = {"Content-Type": "application/json"}
+        try:
+            async with (
+                asyncio.timeout(seconds),
+                client.stream(
+                    "POST", hook.url, content=payload, headers=headers, timeout=seconds, follow_redirects=True
+                ) as response,
+            ):
+                text = await _beginning(response)
+        except (TimeoutError, httpx.TimeoutException):
+            return Attempt.unanswered(f"no answer within {seconds:g}s")
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+            return Attempt.unanswered(f"POST {hook.url}: {error}", final=True)
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            return Attempt.unanswered(str(error) or type(error).__name__, final=_is_unverified(error))
+        text = text or f"{response.status_code} {response.reason_phrase}".rstrip()
+        return Attempt(response.is_success, text, response.status_code, retry_after=_retry_after(response))
+
+    def _without_verification(self) -> httpx.AsyncClient:
+        if self._unverified is None:
+            self._unverified = httpx.AsyncClient(verify=False)  # noqa: S501 - the user asked for it: disableTLS
+        return self._unverified
+
+
+def _is_unverified(error: BaseException | None) -> bool:
+    """A certificate that is not trusted will not be a second later, either."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+async def _beginning(response: httpx.Response) -> str:
+    read = b""
+    async for chunk in response.aiter_bytes():
+        read += chunk
+        if len(read) >= _MOST_BYTES:
+            break
+    return shown(read.decode(errors="replace"))
+
+
+def _retry_after(response: httpx.Response) -> float | None:
+    """Seconds; the header has them or a date."""
+    text = response.headers.get("retry-after", "")
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None
