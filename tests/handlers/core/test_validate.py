@@ -91,7 +91,17 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
         (
             weighted(webhooks=[hook("rollout", url="gate")]),
             "spec.analysis.webhooks[0].url: 'gate'",
-            "start it with http:// or https://",
+            "start it with http://, https:// or nats://",
+        ),
+        (
+            weighted(webhooks=[hook("rollback", url="nats://canary.command.promote.prod.shop")]),
+            "spec.analysis.webhooks[0].url: 'nats://canary.command.promote.prod.shop' is a subject of our own",
+            "use another one, or one under canary.hook.",
+        ),
+        (
+            weighted(webhooks=[hook("rollback", url="nats://gates.>")]),
+            "spec.analysis.webhooks[0].url: 'nats://gates.>' names no subject of a gate",
+            "write it as nats://gates.approval",
         ),
         (
             weighted(webhooks=[hook("rollout", timeout="1h")]),
