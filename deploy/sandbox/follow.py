@@ -82,7 +82,7 @@ class Follower:
             last = now.last_step.message if now.last_step else ""
             raise NeverSeenError(f"not {what} within {seconds:g} s, but {text}: {last}") from None
 
-    async def applied(self, status: CanaryStatus, *, seconds: float = 15) -> None:
+    async def applied(self, status: CanaryStatus, *, seconds: float = 45) -> None:
         """Until the gateway has accepted the routes of ``status`` or later ones. Raises :class:`NeverSeenError`."""
         try:
             async with asyncio.timeout(seconds), self._moved:

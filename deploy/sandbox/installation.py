@@ -21,7 +21,7 @@ DEFINITIONS = (*sorted((CHECKOUT / "deploy" / "crds").glob("*.yaml")), MANIFESTS
 TUTORIAL = ("namespace", "loadtester", "podinfo", "virtualservice", "metrictemplate", "canary")
 """Manifests of the tutorial's application in the order of the tutorial."""
 _KINDS = {(found.api_version, found.kind): found for found in vars(resources).values() if isinstance(found, Resource)}
-_PATIENCE = 10.0
+_PATIENCE = 30.0
 _FAREWELL = 40.0
 """Seconds; pods may take thirty to go."""
 MANAGER = "kubectl"

@@ -19,7 +19,7 @@ import yaml
 
 Object = dict[str, Any]
 # seconds that a test waits for a state before it fails; a real garbage collector learns of a new kind only now and then
-PATIENCE = 90.0 if os.environ.get("CANARYBUS_TEST_CLUSTER") == "1" else 10.0
+PATIENCE = 90.0 if os.environ.get("CANARYBUS_TEST_CLUSTER") == "1" else 60.0
 MERGE, STRATEGIC = "application/merge-patch+json", "application/strategic-merge-patch+json"
 JSON_PATCH, APPLY = "application/json-patch+json", "application/apply-patch+yaml"
 _GROUPS = {

@@ -49,7 +49,7 @@ async def podinfo(kubectl: Kubectl) -> str:
     """A deployment that has been applied and is rolled out."""
     text = json.dumps(deployment(replicas=2))
     assert "deployment.apps/podinfo created" in await kubectl("apply", "-f", "-", stdin=text)
-    assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/podinfo", "--timeout=20s")
+    assert "successfully rolled out" in await kubectl("rollout", "status", "deployment/podinfo", "--timeout=60s")
     return text
 
 
@@ -91,14 +91,14 @@ async def test_get_shows_columns_and_more_of_them_when_wide(kubectl: Kubectl, po
 
 async def test_set_image_rolls_out(kubectl: Kubectl, podinfo: str) -> None:
     assert "image updated" in await kubectl("set", "image", "deployment/podinfo", "app=podinfo:6.0.2")
-    await kubectl("rollout", "status", "deployment/podinfo", "--timeout=20s")
+    await kubectl("rollout", "status", "deployment/podinfo", "--timeout=60s")
     images = await kubectl("get", "pods", "-l", "app=podinfo", "-o", "jsonpath={.items[*].spec.containers[0].image}")
     assert set(images.split()) == {"podinfo:6.0.2"}
 
 
 async def test_rollout_restart_history_and_undo(kubectl: Kubectl, podinfo: str) -> None:
     assert "restarted" in await kubectl("rollout", "restart", "deployment/podinfo")
-    await kubectl("rollout", "status", "deployment/podinfo", "--timeout=20s")
+    await kubectl("rollout", "status", "deployment/podinfo", "--timeout=60s")
     history = await kubectl("rollout", "history", "deployment/podinfo")
     assert [line.split()[0] for line in history.splitlines() if line[:1].isdigit()] == ["1", "2"]
     assert "rolled back" in await kubectl("rollout", "undo", "deployment/podinfo")
@@ -118,7 +118,7 @@ async def test_scale_patch_label_and_annotate(kubectl: Kubectl, podinfo: str) ->
 
 
 async def test_wait_sees_a_condition_come_true(kubectl: Kubectl, podinfo: str) -> None:
-    waited = await kubectl("wait", "--for=condition=available", "deployment/podinfo", "--timeout=20s")
+    waited = await kubectl("wait", "--for=condition=available", "deployment/podinfo", "--timeout=60s")
     assert "condition met" in waited
 
 

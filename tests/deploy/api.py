@@ -17,7 +17,7 @@ from schemas.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 DEFINITIONS = (*sorted((DEPLOY / "crds").glob("*.yaml")), DEPLOY / "sandbox" / "manifests" / "gloo-crds.yaml")
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 """Seconds."""
 
 

@@ -18,6 +18,7 @@ from schemas.events import Change, ChangeReason, CommandBody, StepResult, Tick
 from schemas.streams import CONSUMERS, STREAMS
 from tests.deploy.bus import PASSWORDS, deployed_bus
 from tests.handlers.adapters.natsserver import NatsServer
+from tests.patience import PATIENCE
 
 PLACE: dict[str, Any] = {"namespace": "test", "name": "podinfo"}
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -40,7 +41,7 @@ class Refusals:
             await self._told.put(str(error))
 
     async def next(self) -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self._told.get()
 
     @property
@@ -70,7 +71,7 @@ async def _holds(client: Client, stream: str, messages: int) -> None:
     """Within seconds: a stream counts what it was sent and what was settled a moment later."""
     found = -1
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while found != messages:
                 found = (await client.jetstream().stream_info(stream)).state.messages
     except TimeoutError:
@@ -84,7 +85,7 @@ async def test_a_wrong_password_and_no_password_are_refused(words: dict[str, str
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     try:
         writer.write(b"CONNECT " + json.dumps(words | {"verbose": False}).encode() + b"\r\nPING\r\n")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert b"-ERR 'Authorization Violation'" in await reader.read()
     finally:
         writer.close()

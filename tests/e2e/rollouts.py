@@ -17,9 +17,7 @@ from deploy.sandbox.follow import Follower
 from deploy.sandbox.sandbox import Sandbox
 from handlers.adapters.kube import Kube
 from schemas.status import CanaryStatus, Phase
-
-PATIENCE = 45.0
-"""Seconds until a rollout that should end is taken for stuck."""
+from tests.patience import PATIENCE
 
 
 class Rollouts:

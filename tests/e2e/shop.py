@@ -24,10 +24,10 @@ from schemas.resources import (
     VIRTUAL_SERVICE,
     Resource,
 )
+from tests.patience import PATIENCE
 
 RATE = 250.0
 """Requests per second on each way to the application."""
-PATIENCE = 60.0
 PORT = 9898
 OLD, NEW = "stefanprodan/podinfo:6.0.0", "stefanprodan/podinfo:6.0.1"
 ANALYSIS: Object = {"interval": "1s", "threshold": 2, "stepWeight": 25, "maxWeight": 50}

@@ -15,9 +15,9 @@ from deploy.sandbox.binaries import CHECKOUT
 from deploy.sandbox.memory import Taken, descendants, table, taken_by
 from deploy.sandbox.parts import surroundings
 from deploy.sandbox.up import MEMORY
+from tests.patience import PATIENCE
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("sandbox")]
-PATIENCE = 60.0
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("lifecycle")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -34,7 +34,7 @@ async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monk
     code = await asyncio.wait_for(sandbox.wait(), PATIENCE)
 
     assert code == (-number if number is signal.SIGKILL else 130)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while left(state, parts):
             await asyncio.sleep(0.05)
 

@@ -81,9 +81,9 @@ async def test_insiders_get_the_canary_and_everybody_else_the_primary(rollouts: 
         insiders.mark()
         await rollouts.follower.until(lambda status: status.phase is Phase.PROMOTING, "Promoting")
         # judged at once: in a moment the primary runs the new version, too
-        assert users.since_mark.requests > 100
+        assert users.since_mark.requests > 20
         assert users.share(before) == ALL
-        assert insiders.since_mark.requests > 50
+        assert insiders.since_mark.requests > 10
         assert insiders.share(version) == ALL
         await rollouts.over(Phase.SUCCEEDED)
 
@@ -150,7 +150,7 @@ async def test_kubectl_starts_shows_and_awaits_a_rollout(rollouts: Rollouts) -> 
 
     image = "podinfod=stefanprodan/podinfo:6.2.0"
     assert "image updated" in await rollouts.kubectl("set", "image", "deployment/podinfo", image)
-    await rollouts.kubectl("wait", "canary/podinfo", "--for=condition=promoted=Unknown", "--timeout=20s")
+    await rollouts.kubectl("wait", "canary/podinfo", "--for=condition=promoted=Unknown", "--timeout=60s")
     assert "Progressing" in await rollouts.kubectl("get", "canaries")
     waited = await rollouts.kubectl("wait", "canary/podinfo", "--for=condition=promoted", "--timeout=60s")
 

@@ -11,9 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from deploy.sandbox.binaries import CHECKOUT
-
-PATIENCE = 20.0
-"""Seconds after which a program that should speak is taken for dead."""
+from tests.patience import PATIENCE
 
 
 @dataclass

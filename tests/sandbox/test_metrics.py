@@ -17,6 +17,7 @@ from deploy.sandbox.metrics import arguments, prometheus_config, target_groups, 
 from deploy.sandbox.network import free_port
 from deploy.sandbox.webserver import WebServer
 from handlers.adapters.kube import Object
+from tests.patience import PATIENCE
 
 
 def pod(name: str = "podinfo-1-a", ports: tuple[int, ...] = (9898, 9797), **annotations: str) -> Object:
@@ -103,14 +104,23 @@ async def test_prometheus_scrapes_a_pod_that_appears_while_it_runs(tmp_path: Pat
         str(find("prometheus")), *arguments(config, tmp_path / "data", own), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(30), httpx.AsyncClient(base_url=f"http://127.0.0.1:{own}") as client:
-            assert await value(client, 'up{job="envoy"} == 1') == "1"
+        async with asyncio.timeout(PATIENCE), httpx.AsyncClient(base_url=f"http://127.0.0.1:{own}") as client:
+            await ready(client)
             write_targets(targets, [(pod(scrape="true", port=str(port)), host.replace("127.", "10.", 1))])
             assert await value(client, 'made_up_total{kubernetes_pod_name="podinfo-1-a"}') == "7"
+            assert await value(client, 'up{job="envoy"} == 1') == "1"
     finally:
         process.terminate()
         await process.wait()
         await server.close()
+
+
+async def ready(client: httpx.AsyncClient) -> None:
+    while True:
+        with contextlib.suppress(httpx.HTTPError):
+            if (await client.get("/-/ready")).status_code == 200:
+                return
+        await asyncio.sleep(0.05)
 
 
 async def value(client: httpx.AsyncClient, query: str) -> str:

@@ -13,6 +13,7 @@ from deploy.sandbox.kube import EmbeddedKubernetes
 from deploy.sandbox.mirror import Mirror, Ref
 from handlers.adapters.kube import Kube, Object
 from schemas.resources import CONFIG_MAP, CUSTOM_RESOURCE_DEFINITION, ROUTE_TABLE
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ async def mirrored(kube: Kube, mirror: Mirror) -> AsyncIterator[Mirror]:
 
 
 async def until(mirror: Mirror, condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not condition():
             mirror.changed.clear()
             await mirror.changed.wait()
@@ -90,7 +91,7 @@ async def test_a_kind_that_is_not_served_yet_is_empty_until_it_is(
         assert not listed.done()
         assert mirror.objects(ROUTE_TABLE) == {}
         await kube.create(CUSTOM_RESOURCE_DEFINITION, _route_tables())
-        await asyncio.wait_for(listed, 10)
+        await asyncio.wait_for(listed, PATIENCE)
         await kube.create(ROUTE_TABLE, {"metadata": {"name": "podinfo", "namespace": "default"}, "spec": {}})
         await until(mirror, lambda: Ref("default", "podinfo") in mirror.objects(ROUTE_TABLE))
     assert capsys.readouterr().err.count("routetables: ") == 1, "a failure that lasts is told once"

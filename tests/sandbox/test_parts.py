@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from deploy.sandbox.network import free_port
 from deploy.sandbox.parts import Part, PartError, Ready, answers, prints, surroundings
+from tests.patience import PATIENCE
 
 Make = Callable[..., Part]
 STUBBORN = (
@@ -36,7 +37,7 @@ async def test_a_part_is_started_when_it_says_so(make: Make) -> None:
 
     seconds = await part.start()
 
-    assert 0 < seconds < 30
+    assert seconds > 0
     assert part.said == "here we are\n"
 
 
@@ -79,7 +80,7 @@ async def test_a_part_that_ignores_sigterm_is_killed(make: Make, monkeypatch: py
 
     await part.stop()
 
-    await asyncio.wait_for(part.ended(), 5)
+    await asyncio.wait_for(part.ended(), PATIENCE)
     assert "SIGKILL" in part.obituary()
 
 

@@ -19,7 +19,7 @@ from schemas.status import CanaryStatus, Phase
 
 FINISH = 45.0
 """Seconds within which a rollout that is to end ends."""
-_PARKED = 15.0
+_PARKED = 45.0
 
 
 @dataclass

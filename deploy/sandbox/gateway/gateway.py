@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from deploy.sandbox.gateway.envoy import Envoy
@@ -21,12 +22,22 @@ WATCHED = (VIRTUAL_SERVICE, ROUTE_TABLE, UPSTREAM, SERVICE, ENDPOINT_SLICE)
 class Gateway:
     """``batch`` in seconds: a change after a quiet time is translated at once, those that follow wait for its end."""
 
-    def __init__(self, mirror: Mirror, envoy: Envoy, reporter: Reporter, *, directory: Path, batch: float) -> None:
+    def __init__(
+        self,
+        mirror: Mirror,
+        envoy: Envoy,
+        reporter: Reporter,
+        *,
+        directory: Path,
+        batch: float,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         self._mirror = mirror
         self._envoy = envoy
         self._reporter = reporter
         self._directory = directory
         self._batch = batch
+        self._sleep = sleep
         self._good: dict[Place, list[Object]] = {}
         self._ignored: frozenset[str] = frozenset()
         self._refused = 0
@@ -48,7 +59,7 @@ class Gateway:
             await self._translate(snapshot)
             translated = inputs
             self.ready.set()
-            await asyncio.sleep(max(0.0, end - time.monotonic()))
+            await self._sleep(max(0.0, end - time.monotonic()))
 
     async def _translate(self, snapshot: Snapshot) -> None:
         translation = translate(snapshot, self._directory, self._good)

@@ -17,6 +17,7 @@ from deploy.sandbox.gateway.snapshot import Snapshot, Translation
 from deploy.sandbox.gateway.translate import translate
 from deploy.sandbox.network import free_port
 from handlers.adapters.kube import Object
+from tests.patience import PATIENCE
 from tests.sandbox.backends import Network, backend, saying
 from tests.sandbox.gateway.objects import (
     cluster_of,
@@ -136,7 +137,7 @@ async def test_a_pod_that_is_withdrawn_gets_no_more_requests(gateway: Gateway) -
 
 async def _endpoints(gateway: Gateway, wanted: int) -> None:
     """Endpoints are read a moment after the file is there; nothing tells us but Envoy's own list."""
-    async with aiohttp.ClientSession() as session, asyncio.timeout(5):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
         while True:
             async with session.get(f"{gateway.admin}/clusters?format=json") as answer:
                 statuses = {each["name"]: each for each in (await answer.json(content_type=None))["cluster_statuses"]}
@@ -217,7 +218,7 @@ async def test_the_metrics_have_the_names_that_the_queries_use(gateway: Gateway)
     await gateway.client.count(20)
     wanted = f'envoy_cluster_upstream_rq{{envoy_response_code="200",envoy_cluster_name="{cluster_of("canary")}"}} 20'
     bucket = f'envoy_cluster_upstream_rq_time_bucket{{envoy_cluster_name="{cluster_of("canary")}",le="+Inf"}} 20'
-    async with aiohttp.ClientSession() as session, asyncio.timeout(5):
+    async with aiohttp.ClientSession() as session, asyncio.timeout(PATIENCE):
         text = ""
         while bucket not in text:  # histograms move at a flush, once a second
             async with session.get(f"{gateway.admin}/stats/prometheus") as answer:
@@ -230,7 +231,7 @@ async def test_an_envoy_that_ends_by_itself_is_noticed(gateway: Gateway) -> None
     async with aiohttp.ClientSession() as session, session.post(f"{gateway.admin}/quitquitquit"):
         pass
     with pytest.raises(EnvoyError, match="Envoy ended with code"):
-        await asyncio.wait_for(gateway.envoy.ended(), 10)
+        await asyncio.wait_for(gateway.envoy.ended(), PATIENCE)
 
 
 async def test_a_port_that_is_taken_is_an_error_with_its_number(tmp_path: Path) -> None:

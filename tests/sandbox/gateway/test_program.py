@@ -10,6 +10,7 @@ import pytest
 
 from deploy.sandbox.network import free_port
 from schemas.resources import ROUTE_TABLE
+from tests.patience import PATIENCE
 from tests.sandbox.gateway.objects import route_table, weighted
 from tests.sandbox.gateway.world import World
 from tests.sandbox.processes import program
@@ -37,7 +38,7 @@ async def test_the_program_takes_its_envoy_with_it(world: World, tmp_path: Path,
 
 async def _refuses(port: int) -> None:
     """Returns when nobody listens there any more: the kernel ends an orphan a moment after its parent."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

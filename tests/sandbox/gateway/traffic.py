@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 
+from tests.patience import PATIENCE
+
 HOST = "app.example.com"
 
 
@@ -53,7 +55,7 @@ class Client:
 
         workers = [asyncio.create_task(ask()) for _ in range(at_once)]
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await begun.wait()
             yield answers
         finally:
@@ -63,5 +65,5 @@ class Client:
 
 @asynccontextmanager
 async def client(port: int) -> AsyncIterator[Client]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=PATIENCE)) as session:
         yield Client(port, session)

@@ -16,14 +16,13 @@ from deploy.sandbox.gateway.__main__ import serve
 from deploy.sandbox.network import free_port
 from handlers.adapters.kube import Kube, Object
 from schemas.resources import ENDPOINT_SLICE, ROUTE_TABLE, SERVICE, UPSTREAM, VIRTUAL_SERVICE, Resource
+from tests.patience import PATIENCE
 from tests.sandbox.backends import Network, backend, saying
 from tests.sandbox.gateway import objects
 from tests.sandbox.gateway.objects import delegating, moved, virtual_service
 from tests.sandbox.gateway.traffic import Client, client
 
 PROXY = "*v1.Proxy.gateway-proxy_gloo-system"
-PATIENCE = 15.0
-"""Seconds after which a test that waits for the world gives up."""
 
 
 def told(item: Object) -> Object:
@@ -105,10 +104,12 @@ class World:
                 with contextlib.suppress(asyncio.CancelledError):
                     await serving
 
-    async def until(self, resource: Resource, name: str, condition: Callable[[Object], bool]) -> list[Object]:
-        """Every version of the object from now to the first that meets the condition."""
+    async def until(
+        self, resource: Resource, name: str, condition: Callable[[Object], bool], *, since: Object | None = None
+    ) -> list[Object]:
+        """Every version of the object from ``since`` (None: from now) to the first that meets the condition."""
         async with asyncio.timeout(PATIENCE):
-            item = await self.get(resource, name)
+            item = since or await self.get(resource, name)
             seen = [item]
             while not condition(item):
                 version = item["metadata"]["resourceVersion"]

@@ -15,6 +15,7 @@ from deploy.sandbox.kube import EmbeddedKubernetes
 from tests.contract.client import Kube, path
 from tests.contract.conftest import configmap, deployment, serve, widget_definition
 from tests.contract.rollouts import complete
+from tests.patience import PATIENCE
 
 HOME = "default"
 
@@ -190,7 +191,7 @@ async def test_the_command_serves_until_it_is_told_to_stop(tmp_path: Path) -> No
         stdout=asyncio.subprocess.PIPE, cwd=Path(__file__).parents[3],
     )  # fmt: skip
     assert process.stdout is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         line = (await process.stdout.readline()).decode()
         kube = Kube(line.split()[2].rstrip(","), None)
         assert (await kube.get("/readyz")).body == "ok"

@@ -26,8 +26,7 @@ from deploy.sandbox.network import dial, draw_network
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object, find_access
 from schemas.resources import NAMESPACE, NODE, POD, Resource
-
-PATIENCE = 30.0
+from tests.patience import PATIENCE
 
 
 @dataclass
@@ -148,7 +147,7 @@ def url(pod: Object, port: int = 9898) -> str:
 async def until_refused(pod: Object) -> None:
     """The kernel ends the process; that tells nobody here, so the port is asked until nobody answers."""
     client = Client(url(pod))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (await client.request("/delay/0.02")).cause != "refused":
             pass
     await client.close()

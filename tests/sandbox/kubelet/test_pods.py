@@ -113,9 +113,9 @@ async def test_readiness_follows_the_probe_in_both_directions(house: House) -> N
 
 async def test_a_failing_liveness_probe_restarts_the_container(house: House) -> None:
     probe = {"httpGet": {"path": "/status/500", "port": 9898}, "periodSeconds": 1, "failureThreshold": 1}
-    probe |= {"initialDelaySeconds": 1}  # so that the process is up, and ends as one that was asked to
+    up = {"tcpSocket": {"port": 9898}, "periodSeconds": 1, "failureThreshold": 100}  # it ends as one that was asked to
     async with house.kubelet():
-        await house.kube.create(POD, house.pod(container={"livenessProbe": probe}))
+        await house.kube.create(POD, house.pod(container={"livenessProbe": probe, "startupProbe": up}))
         pod = await house.until("podinfo", lambda found: container_status(found).get("restartCount", 0) >= 1)
         assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 0, "it was asked to end, and did"
 

@@ -7,6 +7,7 @@ import pytest
 
 from deploy.sandbox.load.client import Client
 from deploy.sandbox.network import free_port
+from tests.patience import PATIENCE
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nX-Podinfo-Version: 6.0.1\r\nContent-Length: 2\r\n\r\nok"
@@ -64,7 +65,7 @@ def saying(text: bytes) -> Script:
 async def peer() -> AsyncIterator[tuple[Peer, Client]]:
     made = Peer()
     server = await asyncio.start_server(made.connected, "127.0.0.1", 0)
-    client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=0.3)
+    client = Client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout=PATIENCE)
     yield made, client
     await client.close()
     server.close()
@@ -110,12 +111,13 @@ async def test_an_answer_cut_off_in_the_middle_is_a_reset(peer: tuple[Peer, Clie
 
 
 async def test_no_answer_in_time_is_a_timeout_and_the_connection_is_given_up(peer: tuple[Peer, Client]) -> None:
-    server, client = peer
+    server, patient = peer
     server.scripts = [say_nothing]
+    client = Client("http://{}:{}/".format(*patient.address), timeout=0.3)
     result = await client.request()
     assert (result.status, result.cause) == (0, "timeout")
     assert result.seconds >= 0.3
-    await asyncio.wait_for(server.closed.wait(), 5)
+    await asyncio.wait_for(server.closed.wait(), PATIENCE)
 
 
 async def test_nobody_listening_is_refused() -> None:

@@ -13,6 +13,7 @@ import pytest
 from deploy.sandbox.loadtester.app import LoadTester
 from deploy.sandbox.loadtester.tasks import Tasks
 from deploy.sandbox.messages import Request, Response
+from tests.patience import PATIENCE
 
 
 class Hook:
@@ -155,8 +156,8 @@ def pipe(place: Path) -> Path:
 
 
 async def read(fifo: Path) -> str:
-    return await asyncio.wait_for(asyncio.to_thread(fifo.read_text), 20)
+    return await asyncio.wait_for(asyncio.to_thread(fifo.read_text), PATIENCE)
 
 
 async def write(fifo: Path, text: str) -> None:
-    await asyncio.wait_for(asyncio.to_thread(fifo.write_text, text), 20)
+    await asyncio.wait_for(asyncio.to_thread(fifo.write_text, text), PATIENCE)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from deploy.sandbox.load.client import Client
+from tests.patience import PATIENCE
 from tests.sandbox.processes import Program, program
 
 
@@ -47,7 +48,7 @@ def held(place: Path) -> Iterator[int]:
 async def begun(reader: int) -> None:
     """Until both commands of the pipeline have written."""
     seen = b""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while seen.count(b"\n") < 2:
             await asyncio.to_thread(select.select, [reader], [], [], 5)
             seen += os.read(reader, 100)

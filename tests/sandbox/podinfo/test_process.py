@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from deploy.sandbox.load.client import Client
+from tests.patience import PATIENCE
 from tests.sandbox.processes import Program, program
 
 
@@ -40,7 +41,7 @@ async def test_it_listens_on_its_own_address_only_and_takes_little_memory() -> N
 
 
 async def test_asked_to_leave_it_serves_on_unready_and_ends_with_0() -> None:
-    async with podinfo(DRAIN_SECONDS="0.5") as (replica, url):
+    async with podinfo(DRAIN_SECONDS="1.5") as (replica, url):
         client = Client(url)
         assert (await client.request("/readyz")).status == 200
         replica.process.send_signal(signal.SIGTERM)
@@ -63,6 +64,35 @@ async def test_a_request_under_way_is_finished_before_it_ends() -> None:
         assert await replica.ends() == 0
         await client.close()
         await metrics.close()
+
+
+async def said(url: str, text: str) -> bytes:
+    """Everything that it answers before it closes the connection."""
+    host, _, port = url.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(text.replace("\n", "\r\n").encode())
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
+    writer.close()
+    return answer
+
+
+async def test_requests_on_one_connection_are_answered_one_after_the_other() -> None:
+    async with podinfo() as (_, url):
+        answer = await said(url, "GET /delay/0.1 HTTP/1.1\n\nGET /version HTTP/1.1\nConnection: close\n\n")
+        assert answer.count(b"HTTP/1.1 200 OK") == 2
+        assert answer.index(b'"delay"') < answer.index(b'"version"')
+        chunks = "Transfer-Encoding: chunked\nExpect: 100-continue\nConnection: close\n\n2\nte\n2\nst\n0\n\n"
+        answer = await said(url, f"POST /echo HTTP/1.1\n{chunks}")
+        assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 202 Accepted")
+        assert answer.endswith(b"test")
+        assert (await said(url, "nonsense\n\n")).startswith(b"HTTP/1.1 400 Bad Request")
+
+
+async def test_an_answer_longer_than_the_line_takes_arrives_whole() -> None:
+    async with podinfo() as (_, url):
+        body = "x" * 5_000_000
+        answer = await said(url, f"POST /echo HTTP/1.0\nContent-Length: {len(body)}\n\n{body}")
+        assert answer.endswith(body.encode())
 
 
 async def test_a_crash_on_demand_ends_it_with_1() -> None:

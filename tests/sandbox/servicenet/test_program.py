@@ -12,10 +12,11 @@ import pytest
 from deploy.sandbox.installation import connected
 from deploy.sandbox.network import free_port
 from schemas.resources import ENDPOINT_SLICE, SERVICE
+from tests.patience import PATIENCE
 from tests.sandbox.backends import Network, backend, saying
 from tests.sandbox.control_plane import control_plane, namespace
 from tests.sandbox.gateway.objects import endpoint_slice, moved, service
-from tests.sandbox.processes import PATIENCE, program
+from tests.sandbox.processes import program
 
 pytestmark = pytest.mark.e2e
 
