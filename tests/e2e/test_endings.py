@@ -31,9 +31,9 @@ async def test_no_process_and_no_file_is_left_after(number: signal.Signals, monk
     assert len(parts) > 10, "parts, and pods as processes of the kubelet"
 
     sandbox.send_signal(number)
-    code = await asyncio.wait_for(sandbox.wait(), PATIENCE)
+    await asyncio.wait_for(sandbox.communicate(), PATIENCE)
 
-    assert code == (-number if number is signal.SIGKILL else 130)
+    assert sandbox.returncode == (-number if number is signal.SIGKILL else 130)
     async with asyncio.timeout(PATIENCE):
         while left(state, parts):
             await asyncio.sleep(0.05)
@@ -47,7 +47,7 @@ async def test_with_the_tutorials_application_it_takes_400_mb_at_most(monkeypatc
         while replicas(found := taken_by(sandbox.pid)) != 2:  # the canary's leave when they have drained
             await asyncio.sleep(0.05)
     sandbox.terminate()
-    await asyncio.wait_for(sandbox.wait(), PATIENCE)
+    await asyncio.wait_for(sandbox.communicate(), PATIENCE)
 
     assert sum(taken.resident for taken in found) <= MEMORY, "\n".join(table(found))
 

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from deploy.sandbox.children import die_with_parent
 
 _LONGEST_OUTPUT = 64 * 1024
+_FAREWELL = 2.0
+"""Seconds."""
 
 
 class Outcome(NamedTuple):
@@ -72,6 +74,7 @@ class Tasks:
         finally:
             _end_group(process.pid)
             os.close(master)
+            await _buried(process)
         if outcome.code:
             self.failed += 1
         return outcome
@@ -96,6 +99,13 @@ class Tasks:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _buried(process: asyncio.subprocess.Process) -> None:
+    """Until it is gone and its output read to the end: asyncio keeps both until then. Whoever has left the group and
+    still holds the output is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(process.communicate(), _FAREWELL)
 
 
 def _bind_to_us(terminal: int) -> None:

@@ -139,7 +139,7 @@ async def test_the_message_of_a_killed_process_comes_again_within_the_ack_wait(
         assert await asyncio.wait_for(worker.stdout.readline(), 20) == b"begun\n"
     finally:
         os.kill(worker.pid, signal.SIGKILL)
-        await worker.wait()
+        await worker.communicate()
 
     async def handler(message: Tick) -> None: ...
 
