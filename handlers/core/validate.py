@@ -13,7 +13,7 @@ from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import regex_problem
 from handlers.core.verdict import BUILT_IN
-from schemas.canary import Canary, Metric, Strategy
+from schemas.canary import Analysis, Canary, Metric, Strategy
 from schemas.duration import parse_duration
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
 from schemas.status import IDLE, Phase
@@ -44,6 +44,7 @@ def _analysis(canary: Canary) -> Iterator[str]:
     analysis = canary.spec.analysis
     if analysis.interval:
         yield from _interval("spec.analysis.interval", analysis.interval)
+    yield from _thresholds(analysis)
     if canary.spec.skip_analysis:
         return
     if analysis.mirror:
@@ -60,6 +61,13 @@ def _analysis(canary: Canary) -> Iterator[str]:
         yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must be percentages from 1 to 100"
     if any(after <= before for before, after in pairwise(analysis.step_weights)):
         yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must rise from step to step; sort them"
+
+
+def _thresholds(analysis: Analysis) -> Iterator[str]:
+    """More than all of the pods are never available: such a Canary would wait for ever."""
+    for side, threshold in (("primary", analysis.primary_ready_threshold), ("canary", analysis.canary_ready_threshold)):
+        if not 0 <= threshold <= 100:
+            yield f"spec.analysis.{side}ReadyThreshold: {threshold} is no percentage; use 0 to 100"
 
 
 def _interval(field: str, text: str) -> Iterator[str]:

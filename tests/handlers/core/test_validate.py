@@ -70,6 +70,8 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
         (stepped(20, 20), "spec.analysis.stepWeights: [20, 20]", "must rise from step to step"),
         (stepped(0, 20), "spec.analysis.stepWeights: [0, 20]", "percentages from 1 to 100"),
         (stepped(20, 120), "spec.analysis.stepWeights: [20, 120]", "percentages from 1 to 100"),
+        (weighted(primaryReadyThreshold=101), "spec.analysis.primaryReadyThreshold: 101", "use 0 to 100"),
+        (blue_green(canaryReadyThreshold=-1), "spec.analysis.canaryReadyThreshold: -1", "use 0 to 100"),
         (weighted(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
         (blue_green(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
         (with_match(regex="(?!curl)"), "spec.analysis.match[0].headers.user-agent.regex: '(?!curl)'", "RE2"),
