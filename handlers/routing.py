@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from handlers import copies
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
-from handlers.core import desired
+from handlers.core import desired, marks, patches
 from handlers.core.belongings import apex_selector, leads_here
 from handlers.core.gate import primary_readiness
 from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
+from schemas.base import merge_patch
 from schemas.canary import Canary
 from schemas.gloo import ROUTE_STEP
 from schemas.resources import ROUTE_TABLE, SERVICE, UPSTREAM, Resource
 from schemas.settings import Settings
 from schemas.status import Phase
 from schemas.workload import TARGET_STEP, Workload
-
-log = logging.getLogger("canarybus.routing")
-_SERVICE_FIELDS = ("ports", "selector")
 
 
 class Router:
@@ -50,7 +47,7 @@ class Router:
             await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
         elif target is not None and _apex_due(canary, target):
             apex = desired.services(canary, target, self._keys)["apex"]
-            await self._ensure(SERVICE, apex, _SERVICE_FIELDS)
+            await self._service(canary, apex)
         if seen.route is None:
             await self._create(canary)
         elif not untouched:
@@ -73,12 +70,10 @@ class Router:
         source, selector = await self._source(canary), desired.selectors(target, self._keys)["canary"]
         body = desired.upstream(canary, "canary", selector, source)
         if services:
-            await self._ensure(SERVICE, services["canary"], _SERVICE_FIELDS)
+            await self._service(canary, services["canary"])
         else:
             body["spec"]["kube"]["serviceName"] = target.name
-        # settings whose source is lost stay as they are
-        copied = () if source is None and canary.spec.upstream_ref else desired.COPIED_UPSTREAM_FIELDS
-        await self._ensure(UPSTREAM, body, ("kube", *copied))
+        await self._upstream(canary, body, source)
         if services:
             await self._return_apex(canary, target, services["apex"], selector)
 
@@ -86,28 +81,40 @@ class Router:
         apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
         if apex is None:
             made = {**wanted["spec"], "selector": dict(selector)}
-            await self._ensure(SERVICE, {**wanted, "spec": made}, _SERVICE_FIELDS, new=True)
+            await self._service(canary, {**wanted, "spec": made}, new=True)
         elif (back := apex_selector(apex, target, self._keys)) is not None:
-            guard = {"resourceVersion": apex["metadata"]["resourceVersion"]}
-            patch = {"metadata": guard, "spec": {"selector": _replacing(apex["spec"]["selector"], back)}}
+            patch = patches.guarded(apex, {}, merge_patch({"selector": apex["spec"]["selector"]}, {"selector": back}))
             await self._kube.patch(SERVICE, canary.metadata.namespace, canary.service, patch)
 
     async def _neighbours(self, canary: Canary, target: Workload, *, new: bool, untouched: bool) -> None:
-        services = desired.services(canary, target, self._keys)
-        selectors = desired.selectors(target, self._keys)
         source = await self._source(canary)
-        work = [
-            self._ensure(SERVICE, body, _SERVICE_FIELDS, new=new, keep=untouched and role == "apex")
-            for role, body in services.items()
-        ]
-        for role, selector in selectors.items():
-            if canary.spec.upstream_ref is not None and source is None:
-                # lost since it was found: what users are served with now stays as it is
-                log.warning("upstreamRef names nothing", extra={"canary": str(canary.ref), "role": role})
-                continue
-            body = desired.upstream(canary, role, selector, source)
-            work.append(self._ensure(UPSTREAM, body, ("kube", *desired.COPIED_UPSTREAM_FIELDS), new=new))
-        await asyncio.gather(*work)
+        services = desired.services(canary, target, self._keys).items()
+        selectors = desired.selectors(target, self._keys).items()
+        upstreams = [desired.upstream(canary, role, selector, source) for role, selector in selectors]
+        await asyncio.gather(
+            *(self._service(canary, body, new=new, keep=untouched and role == "apex") for role, body in services),
+            *(self._upstream(canary, body, source, new=new) for body in upstreams),
+        )
+
+    async def _service(self, canary: Canary, body: Object, *, new: bool = False, keep: bool = False) -> None:
+        """``keep``: what is there is somebody's, and what users are served by; it stays so."""
+        existing = await self._ensure(SERVICE, body, new=new)
+        if existing is None or keep:
+            return
+        if patch := patches.service_patch(canary, existing, body):
+            await self._kube.patch(SERVICE, canary.metadata.namespace, body["metadata"]["name"], patch)
+
+    async def _upstream(self, canary: Canary, body: Object, source: Object | None, *, new: bool = False) -> None:
+        """One whose source is lost keeps the settings that it has."""
+        existing = await self._ensure(UPSTREAM, body, new=new)
+        if existing is None:
+            return
+        if canary.spec.upstream_ref is not None and source is None:
+            patch = patches.lost_upstream_patch(existing, body)
+        else:
+            patch = patches.upstream_patch(existing, body, copying=source is not None)
+        if patch is not None:
+            await self._kube.patch(UPSTREAM, canary.metadata.namespace, body["metadata"]["name"], patch)
 
     async def _source(self, canary: Canary) -> Object | None:
         ref = canary.spec.upstream_ref
@@ -115,22 +122,17 @@ class Router:
             return None
         return await self._kube.find(UPSTREAM, ref.namespace or canary.metadata.namespace, ref.name)
 
-    async def _ensure(
-        self, resource: Resource, body: Object, fields: tuple[str, ...], *, new: bool = False, keep: bool = False
-    ) -> None:
-        """Create what is missing; what is there gets our fields only, guarded by the version that was compared.
-
-        ``new``: probably missing, so creating is tried first. ``keep``: what is there is somebody's and stays so.
-        """
+    async def _ensure(self, resource: Resource, body: Object, *, new: bool) -> Object | None:
+        """Create what is missing, else what is there. ``new``: probably missing, so creating is tried first."""
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         existing = None if new else await self._kube.find(resource, namespace, name)
-        if existing is None:
-            try:
-                await self._kube.create(resource, body)
-            except AlreadyExists:
-                existing = await self._kube.get(resource, namespace, name)
-        if existing is not None and not keep and (patch := _difference(existing, body, fields)):
-            await self._kube.patch(resource, namespace, name, patch)
+        if existing is not None:
+            return existing
+        try:
+            await self._kube.create(resource, body)
+        except AlreadyExists:
+            return await self._kube.get(resource, namespace, name)
+        return None
 
     async def _create(self, canary: Canary) -> None:
         """Creating has no guard: made with 100/0 and the current fence; the weight is patched after another look.
@@ -148,26 +150,26 @@ class Router:
     async def _patch(self, canary: Canary, seen: Observation) -> None:
         route, status = seen.route, canary.status
         assert route is not None  # noqa: S101 - the caller has looked
-        current = desired.route_table_is_current(canary, status, route)
-        if current and seen.route_fence == status.route_step:
-            return
         if status.route_step < seen.route_fence <= status.step:
             # a later step has written already: this status is an old one
             return
         wanted = desired.route_table(canary, status, route)
-        await self._write(canary, route, wanted["spec"]["routes"], wanted["metadata"])
+        metadata = marks.difference(route["metadata"], wanted["metadata"])
+        if not desired.route_table_is_current(canary, status, route) or seen.route_fence != status.route_step:
+            await self._write(canary, route, wanted["spec"]["routes"], metadata)
+        elif metadata:
+            await self._kube.patch(
+                ROUTE_TABLE, canary.metadata.namespace, canary.service, patches.guarded(route, metadata, {})
+            )
 
     async def _write(
         self, canary: Canary, route: Mapping[str, Any], routes: list[Object], metadata: Mapping[str, Any]
     ) -> None:
         """The cleared status makes the gateway report again: its next verdict is about these routes."""
-        marks = {"annotations": metadata["annotations"], "labels": metadata.get("labels") or {}}
-        patch = {
-            "metadata": {"resourceVersion": route["metadata"]["resourceVersion"], **marks},
-            "spec": {"routes": routes},
-            "status": None,
-        }
-        await self._kube.patch(ROUTE_TABLE, canary.metadata.namespace, canary.service, patch)
+        patch = patches.guarded(route, metadata, {"routes": routes})
+        await self._kube.patch(
+            ROUTE_TABLE, canary.metadata.namespace, canary.service, {**(patch or {}), "status": None}
+        )
 
     async def _return_broken(self, canary: Canary, seen: Observation) -> None:
         """An invalid Canary's routes are left as they are, until its rollout is ended for it."""
@@ -183,44 +185,3 @@ def _apex_due(canary: Canary, target: Workload) -> bool:
     status = canary.status
     made = not kind_of(canary).brings_services
     return made and status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
-
-
-def _difference(existing: Mapping[str, Any], wanted: Mapping[str, Any], fields: tuple[str, ...]) -> Object | None:
-    """A merge patch of the fields that differ, or None. Ports keep what the API server added to them (nodePort)."""
-    have, want = existing.get("spec") or {}, wanted["spec"]
-    spec: Object = {}
-    for field in fields:
-        if field == "ports":
-            if [_port(item) for item in have.get("ports") or ()] != [_port(item) for item in want["ports"]]:
-                spec["ports"] = want["ports"]
-        elif have.get(field) != want.get(field):
-            spec[field] = _replacing(have.get(field), want.get(field))
-    metadata = _metadata_difference(existing["metadata"], wanted["metadata"])
-    if not spec and not metadata:
-        return None
-    guard = {"resourceVersion": existing["metadata"]["resourceVersion"]}
-    return {"metadata": {**guard, **metadata}, **({"spec": spec} if spec else {})}
-
-
-def _port(port: Mapping[str, Any]) -> tuple[Any, ...]:
-    return port.get("name"), port["port"], port.get("targetPort"), port.get("protocol", "TCP"), port.get("appProtocol")
-
-
-def _replacing(have: Any, want: Any) -> Any:
-    """A merge patch adds keys; those that are gone have to be named."""
-    if isinstance(have, Mapping) and isinstance(want, Mapping):
-        return {**{key: None for key in have if key not in want}, **want}
-    return want
-
-
-def _metadata_difference(have: Mapping[str, Any], want: Mapping[str, Any]) -> Object:
-    """Only of objects that are ours: an adopted one keeps its labels and its owner."""
-    owners = {item.get("uid") for item in have.get("ownerReferences") or ()}
-    if not owners & {item["uid"] for item in want.get("ownerReferences") or ()}:
-        return {}
-    changed = {}
-    for field in ("labels", "annotations"):
-        wanted = want.get(field) or {}
-        if any((have.get(field) or {}).get(key) != value for key, value in wanted.items()):
-            changed[field] = wanted
-    return changed

@@ -179,6 +179,15 @@ def ready_cause(canary: Watched, key: Key, found: Object, now: datetime) -> Caus
     return Cause(ChangeReason.READY, str(key), f"{version}.{canary.step}", basis)
 
 
+def verdict_cause(canary: Watched, key: Key, found: Object) -> Cause | None:
+    """Of a Canary at rest: the gateway refuses now what it had accepted, or breaks its silence."""
+    verdict = read_report(found).verdict
+    if verdict not in _COMPLETE or not (canary.silent or verdict is not Verdict.ACCEPTED):
+        return None
+    version = str(found["metadata"]["resourceVersion"])
+    return Cause(ChangeReason.READY, str(key), f"{version}.{canary.step}", f"{version}.{canary.phase.value}")
+
+
 def ready_again_cause(canary: Watched, other: Key, before: Meta | None) -> Cause | None:
     """Another Canary on the same target is gone: an Invalid one may have stood back for it."""
     if not canary.invalid or before is None:

@@ -27,6 +27,7 @@ from watcher.compare import (
     revision_cause,
     revision_of,
     spec_cause,
+    verdict_cause,
 )
 from watcher.fleet import Fleet, Record
 from watcher.index import PROJECTED, Key, Role, tracked_name
@@ -171,7 +172,10 @@ class Look:
         if not self._canary.at_rest or before is None:  # our own doing, or the first that we hear of it
             self._baselines[key] = None
             return None
-        return await self._read_again(key)
+        cause, item = await self._read_again(key), self._items.get(key)
+        if cause is None and item is not None and self._canary.objects[key] is Role.GATEWAY:
+            return verdict_cause(self._canary, key, item)
+        return cause
 
     async def _read_again(self, key: Key) -> Cause | None:
         if self._too_soon(key) or (item := await self._read(key)) is None:

@@ -18,6 +18,7 @@ class Watched:
 
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
     ``floor``: replicas below which its primary's scaler may not go, to be given back a while after a rollout.
+    ``silent``: its gateway has never reported on its routes.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
     ``finalising``: it is being deleted and waits for us to let it go.
     """
@@ -44,6 +45,7 @@ class Watched:
     primary_threshold: int
     canary_threshold: int
     floor: int
+    silent: bool
     target: Key
     objects: Mapping[Key, Role]
 
@@ -77,6 +79,7 @@ class Watched:
             primary_threshold=spec.analysis.primary_ready_threshold,
             canary_threshold=spec.analysis.canary_ready_threshold,
             floor=status.primary_floor,
+            silent=status.gateway_silent,
             target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
             objects=objects,
         )

@@ -9,15 +9,16 @@ The names and fields are an interface (spec gloo 4.1, targets 3.1, 3.4, 3.6).
 from __future__ import annotations
 
 import copy
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handlers.core import additions, marks
 from handlers.core.belongings import owners
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.kinds.anatomy import Role
-from handlers.core.patterns import regex_problem
-from schemas.canary import Canary, CustomMetadata, HttpMatch, StringMatch
+from handlers.core.matchers import matchers
+from handlers.core.ports import ports
+from schemas.canary import Canary, CustomMetadata
 from schemas.gloo import ROUTE_STEP
 from schemas.status import IDLE, CanaryStatus, Phase
 from schemas.workload import Workload
@@ -39,7 +40,6 @@ COPIED_UPSTREAM_FIELDS = (
     "initialConnectionWindowSize",
     "httpProxyHostname",
 )
-_OURS_IN_A_ROUTE = ("inheritablePathMatchers", "matchers", "routeAction")
 
 
 def canary_wanted(status: CanaryStatus) -> bool:
@@ -47,12 +47,17 @@ def canary_wanted(status: CanaryStatus) -> bool:
     return status.phase not in (*IDLE, Phase.WAITING) or status.canary_weight > 0
 
 
-def _metadata(canary: Canary, name: str, extra: CustomMetadata | None, labels: Mapping[str, str]) -> Object:
+def _metadata(
+    canary: Canary, name: str, extra: CustomMetadata | None, labels: Mapping[str, str], settings: Sequence[str] = ()
+) -> Object:
+    """``extra`` is the user's and follows the spec, as do the ``settings`` beside it."""
+    theirs: Object = {"labels": extra.labels, "annotations": extra.annotations} if extra else {}
+    recorded = marks.marked(theirs, settings)
     return {
         "name": name,
         "namespace": canary.metadata.namespace,
-        "labels": {**(extra.labels if extra else {}), **labels},
-        "annotations": {**(extra.annotations if extra else {}), **FLUX_OFF},
+        "labels": {**(recorded.get("labels") or {}), **labels},
+        "annotations": {**(recorded.get("annotations") or {}), **FLUX_OFF},
         "ownerReferences": owners(canary),
     }
 
@@ -80,34 +85,32 @@ def _wanted_routes(canary: Canary, status: CanaryStatus, existing: Sequence[Mapp
 
 
 def routes_to_target(canary: Canary, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
-    """One route that names the target's upstream alone: the primary's goes with the Canary, and must not be missed.
-
-    What a user added to the route for everybody stays.
-    """
-    theirs = {key: value for key, value in (existing or ({},))[-1].items() if key not in _OURS_IN_A_ROUTE}
+    """One route that names the target's upstream alone: the primary's goes with the Canary, and must not be missed."""
     target = [item for item in _split(canary, 100) if item["weight"]]
-    return [{**theirs, "inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": target}}}]
+    return additions.kept([_route(target)], existing, _upstreams(canary))
 
 
 def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
     """One route, or with ``match`` one for those users and one that sends everybody else to the primary."""
-    matchers = [found for item in canary.spec.analysis.match if (found := _matcher(item))]
-    split = {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": _split(canary, weight)}}}
+    split, everybody = _route(_split(canary, weight)), _route(_split(canary, 0))
     wanted = [split]
     if canary.spec.analysis.match:
-        everybody = {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": _split(canary, 0)}}}
-        wanted = [{**split, "matchers": matchers}, everybody] if matchers else [everybody]
-    if len(existing) != len(wanted):
-        return wanted
-    return [
-        {**{key: value for key, value in theirs.items() if key not in _OURS_IN_A_ROUTE}, **ours}
-        for theirs, ours in zip(existing, wanted, strict=True)
-    ]
+        found = matchers(canary)
+        wanted = [{**split, "matchers": found}, everybody] if found else [everybody]
+    return additions.kept(wanted, existing, _upstreams(canary))
+
+
+def _route(destinations: list[Object]) -> Object:
+    return {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": destinations}}}
+
+
+def _upstreams(canary: Canary) -> tuple[str, str]:
+    return canary.upstream("primary"), canary.upstream("canary")
 
 
 def weight_of(canary: Canary, table: Mapping[str, Any]) -> int | None:
     """The canary's share in percent where a route names both sides; None where none does, or nobody gets anything."""
-    names = canary.upstream("primary"), canary.upstream("canary")
+    names = _upstreams(canary)
     for route in _existing_routes(table):
         shares = {
             ((item.get("destination") or {}).get("upstream") or {}).get("name"): int(item.get("weight") or 0)
@@ -129,24 +132,6 @@ def _split(canary: Canary, weight: int) -> list[Object]:
 
 def _shares(weight: int) -> tuple[tuple[Role, int], tuple[Role, int]]:
     return ("primary", 100 - weight), ("canary", weight)
-
-
-def _matcher(match: HttpMatch) -> Object | None:
-    """One item: all its headers, in the order of their names. None if it has no header, or one that RE2 refuses."""
-    headers = [_header(name, wanted) for name, wanted in sorted(match.headers.items())]
-    if not headers or any(item.get("regex") and regex_problem(item["value"]) for item in headers):
-        return None
-    return {"headers": headers}
-
-
-def _header(name: str, wanted: StringMatch) -> Object:
-    if wanted.exact is not None:
-        return {"name": name, "value": wanted.exact}
-    if wanted.prefix is not None:
-        return {"name": name, "value": re.escape(wanted.prefix) + ".*", "regex": True}
-    if wanted.suffix is not None:
-        return {"name": name, "value": ".*" + re.escape(wanted.suffix), "regex": True}
-    return {"name": name, "value": wanted.regex or "", "regex": True}
 
 
 def routes_back(existing: Sequence[Mapping[str, Any]]) -> list[Object]:
@@ -187,8 +172,13 @@ def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Ma
     }
     spec: Object = {"kube": {**kube, **({"selector": dict(selector)} if selector else {})}}
     settings = (source or {}).get("spec") or {}
-    spec |= {key: settings[key] for key in COPIED_UPSTREAM_FIELDS if key in settings}
-    metadata = {"name": canary.upstream(role), "namespace": namespace, "ownerReferences": owners(canary)}
+    copied = {key: settings[key] for key in COPIED_UPSTREAM_FIELDS if key in settings}
+    spec |= copied
+    metadata = marks.marked({}, copied) | {
+        "name": canary.upstream(role),
+        "namespace": namespace,
+        "ownerReferences": owners(canary),
+    }
     return {"metadata": metadata, "spec": spec}
 
 
@@ -204,6 +194,7 @@ def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str,
     chosen, wanted = selectors(target, keys), canary.spec.service
     label = target.selector_label(keys)
     label_key = label[0] if label else "app"
+    spread = ["trafficDistribution"] if wanted.traffic_distribution else []
     parts: tuple[tuple[str, str, CustomMetadata | None, Role], ...] = (
         ("canary", f"{canary.service}-canary", wanted.canary, "canary"),
         ("primary", f"{canary.service}-primary", wanted.primary, "primary"),
@@ -211,7 +202,7 @@ def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str,
     )
     return {
         role: {
-            "metadata": _metadata(canary, name, extra, {label_key: name}),
+            "metadata": _metadata(canary, name, extra, {label_key: name}, spread),
             "spec": _service_spec(canary, target, chosen[pods]),
         }
         for role, name, extra, pods in parts
@@ -220,41 +211,9 @@ def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str,
 
 def _service_spec(canary: Canary, target: Workload, selector: Mapping[str, str]) -> Object:
     wanted = canary.spec.service
-    first: Object = {
-        "name": wanted.port_name or "http",
-        "protocol": "TCP",
-        "port": wanted.port,
-        "targetPort": wanted.target_port or wanted.port,
-    }
-    if wanted.app_protocol:
-        first["appProtocol"] = wanted.app_protocol
-    ports = [first, *(_discovered_ports(canary, target) if wanted.port_discovery else ())]
-    spec: Object = {"type": "ClusterIP", "selector": dict(selector), "ports": ports}
+    spec: Object = {"type": "ClusterIP", "selector": dict(selector), "ports": ports(canary, target)}
     if wanted.headless:
         spec["clusterIP"] = "None"
     if wanted.traffic_distribution:
         spec["trafficDistribution"] = wanted.traffic_distribution
     return spec
-
-
-def _discovered_ports(canary: Canary, target: Workload) -> list[Object]:
-    """Every other container port, but those of the mesh's sidecars; a port number is taken once."""
-    main = canary.spec.service.target_port or canary.spec.service.port
-    found: list[Object] = []
-    taken = {canary.spec.service.port}
-    names = {canary.spec.service.port_name or "http"}
-    for container in (target.template.get("spec") or {}).get("containers") or ():
-        if container["name"] in ("istio-proxy", "envoy"):
-            continue
-        for index, port in enumerate(container.get("ports") or ()):
-            number = port["containerPort"]
-            if number in taken or main in (number, port.get("name")):
-                continue
-            taken.add(number)
-            name = port.get("name") or ""
-            if not name or name in names:
-                # two containers may name their ports alike, a Service may not
-                name = f"tcp-{container['name']}-{index}"
-            names.add(name)
-            found.append({"name": name, "protocol": "TCP", "port": number, "targetPort": number})
-    return found

@@ -11,7 +11,7 @@ from typing import Any
 
 from handlers.core import conditions
 from handlers.core.observation import Observation
-from handlers.core.texts import describe_routing
+from handlers.core.texts import describe_routing, silent_gateway
 from schemas.canary import Canary
 from schemas.events import Reply
 from schemas.status import CanaryStatus, CheckResult, Condition, LastStep, Notice, Phase, Reason, Severity, WaitingFor
@@ -147,6 +147,9 @@ class Draft:
     def go_on(self, waiting_for: WaitingFor = "") -> Draft:
         """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
         free = self.set(waiting_for=waiting_for)
+        if free.status.gateway_silent:
+            text = silent_gateway(self.canary, self.seen.rules.gateway_settle)
+            return free._set_ready("True", Reason.GATEWAY_SILENT.value, text)
         return free if self._ready() is None else free._set_ready("True", self.status.phase.value or "Ready", "")
 
     @property

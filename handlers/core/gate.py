@@ -76,7 +76,9 @@ def gateway(canary: Canary, seen: Observation) -> Gateway:
         case Verdict.SILENT:
             if status.gateway_silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
                 return Gateway(True)
-            return Gateway(False, words="the gateway has not reported on the routes yet")
+            late = seen.since(status.weight_since) >= seen.rules.gateway_settle
+            hint = "; does a VirtualService delegate to them?" if late else ""
+            return Gateway(False, words=f"the gateway has not reported on the routes yet{hint}")
 
 
 def target_turn(canary: Canary, seen: Observation) -> Literal["run", "park", "wait"]:

@@ -13,7 +13,7 @@ from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.texts import held_by, paused_by
 from schemas.canary import HookType, Webhook
 from schemas.gloo import fence_of
-from schemas.status import Phase, Reason, Returning
+from schemas.status import Phase, Reason, Returning, Severity
 from schemas.workload import PRIMARY_STEP, SCALER_STEP, TARGET_STEP, Workload
 
 
@@ -57,13 +57,29 @@ def accept(draft: Draft, *, again: bool = False) -> Draft:
 
 
 def _at_rest(draft: Draft) -> Draft:
-    """Nothing new: whatever a pause or a suspension held is held no more. What is copied from must still be there."""
-    if draft.status.settled and (given_back := handover.hand_back(draft)):
+    """Nothing new: whatever a pause or a suspension held is held no more. What users are served by is looked after."""
+    if not draft.status.settled:
+        return draft
+    found = gateway(draft.canary, draft.seen)
+    if found.refused:
+        return _refused(draft, found.words)
+    if given_back := handover.hand_back(draft):
         return given_back
-    if draft.status.settled and draft.seen.lost:
+    if draft.seen.lost:
         text = "; ".join(f"{lost} is gone, what was copied from it stays; create it again" for lost in draft.seen.lost)
         return draft.hold(Reason.SOURCE_MISSING, text, waiting_for="source", alert=text, severity="warn")
-    return draft.go_on() if draft.status.settled else draft
+    if draft.held_for == Reason.GATEWAY_BEHIND.value:
+        draft = draft.tell(Reason.MENDED, f"{_route(draft)} is accepted by the gateway again")
+    return draft.go_on()
+
+
+def _refused(draft: Draft, words: str, *, severity: Severity | None = "error") -> Draft:
+    text = f"{_route(draft)}: {words}"
+    return draft.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity=severity)
+
+
+def _route(draft: Draft) -> str:
+    return f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
 
 
 def _left_on_canary(draft: Draft) -> Draft:
@@ -89,19 +105,25 @@ def settle(draft: Draft) -> Draft:
         return late
     intact = _intact(draft)
     if status.settled and not intact:
-        return draft.set(settled=False, verdict_since=None).tell(
+        return draft.set(settled=False, verdict_since=None, behind_since=seen.now).tell(
             Reason.DRIFT, f"Objects of {draft.place} were changed by somebody else, repairing", warn=True
         )
     if not status.settled:
         found = gateway(draft.canary, seen)
         if found.refused:
-            route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
-            return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway")
+            return _refused(draft, found.words, severity=None)
         if intact and found.applied and _target_seen(draft):
             return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
         if not found.applied:
-            return draft.set(waiting_for="gateway")
+            return _behind(draft, found.words)
     return draft
+
+
+def _behind(draft: Draft, words: str) -> Draft:
+    """A gateway takes its second or two; one that says nothing for a whole deadline is told about."""
+    if draft.seen.since(draft.status.behind_since) > draft.canary.spec.progress_deadline_seconds:
+        return _refused(draft, words)
+    return draft.set(waiting_for="gateway")
 
 
 def _primary_not_back(draft: Draft) -> Draft | None:

@@ -95,7 +95,8 @@ def _arrive(draft: Draft) -> Draft:
     if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
         draft = draft.set(last_tick=seen.tick.slot)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
-        draft = draft.set(gateway_silent=False)
+        text = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace} gets a status from the gateway now"
+        draft = draft.set(gateway_silent=False).tell(Reason.MENDED, text)
     if not draft.canary.status.route_step:
         return draft
     if gateway(draft.canary, seen).applied:

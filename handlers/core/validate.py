@@ -80,6 +80,9 @@ def _interval(field: str, text: str) -> Iterator[str]:
 
 
 def _match(canary: Canary) -> Iterator[str]:
+    """Gloo matches by headers; an item without any selects nobody, and one alternative that does is enough."""
+    if canary.spec.analysis.match and not any(match.headers for match in canary.spec.analysis.match):
+        yield "spec.analysis.match: no item names a header, so nobody would be sent to the canary; give headers to one"
     for number, match in enumerate(canary.spec.analysis.match):
         for name, wanted in match.headers.items():
             field = f"spec.analysis.match[{number}].headers.{name}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from deploy.sandbox.kube import EmbeddedKubernetes
 from schemas.resources import DEPLOYMENT, ROUTE_TABLE, SERVICE
 from schemas.settings import Settings
@@ -41,13 +43,52 @@ async def test_the_gateways_own_writes_are_not_drift(begin: Begin, cluster: Clus
         await cluster.report()
         await ear.hears("ready")
         await cluster.status(phase="Succeeded", waitingFor="", step=9)
-        await cluster.report("Warning")
+        await cluster.report(proxy=None)
+        await cluster.report()
         await cluster.canary("other")
         await ear.hears("spec", "other")
         await cluster.service()
         await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
         await ear.hears("drift", object="Service/podinfo")
     assert ear.changes() == [("ready", "RouteTable/podinfo"), ("drift", "Service/podinfo")]
+
+
+async def _seen_accepted(cluster: Cluster, ear: Ear, **status: Any) -> None:
+    """The watcher knows its routes: what it never read before has moved nobody knows from where."""
+    await cluster.report()
+    await ear.hears("ready")
+    await cluster.status(phase="Succeeded", waitingFor="", step=9, **status)
+    ear.forget()
+
+
+async def test_routes_that_the_gateway_begins_to_refuse_wake_a_canary_at_rest_and_its_acceptance_does_again(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await _seen_accepted(cluster, ear)
+        await cluster.report(proxy="Warning")
+        await ear.hears("ready", object="RouteTable/podinfo")
+        await cluster.status(waitingFor="gateway", step=10)
+        await ear.counts("podinfo", 2)
+        await cluster.report()
+        await ear.counts("podinfo", 3)
+
+
+async def test_the_first_report_of_a_gateway_that_was_silent_wakes_a_canary_at_rest(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.at_rest()
+    await cluster.route_table()
+    await cluster.status(phase="Progressing", waitingFor="gateway", step=8)
+    async with begin():
+        await _seen_accepted(cluster, ear, gatewaySilent=True)
+        await cluster.report("Accepted", proxy="Pending")
+        await cluster.report()
+        await ear.counts("podinfo", 1)
+    assert ear.changes() == [("ready", "RouteTable/podinfo")]
 
 
 async def test_an_idle_canary_costs_no_call_to_the_api_while_the_cluster_around_it_moves(

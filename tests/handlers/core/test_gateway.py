@@ -9,7 +9,9 @@ import pytest
 from schemas.events import Tick
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
+from tests.handlers.core.manifests import weighted
 from tests.handlers.core.rollouts import DEADLINE, progressing
+from tests.handlers.core.world import World
 
 
 def test_nothing_advances_on_routes_that_the_gateway_has_not_applied() -> None:
@@ -101,3 +103,65 @@ def test_a_forged_fence_is_drift_and_overwritten() -> None:
     world.route["metadata"]["annotations"][ROUTE_STEP] = "9999"
     world.tick()
     assert world.route["metadata"]["annotations"][ROUTE_STEP] == str(world.status.route_step)
+
+
+# ---- at rest
+
+
+def test_routes_that_are_refused_at_rest_are_said_with_the_gateways_words_and_heal() -> None:
+    world = World(weighted()).until(Phase.INITIALIZED)
+    world.says("Warning")
+    world.change()
+    assert world.condition().message == "RouteTable podinfo.test: its words"
+    assert (world.condition().reason, world.status.waiting_for) == ("GatewayBehind", "gateway")
+    assert ("error", "RouteTable podinfo.test: its words") in world.alerts
+    before = len(world.notices)
+    world.change()
+    assert len(world.notices) == before, "once"
+    world.says("Accepted")
+    world.change()
+    assert (world.condition().status, world.status.waiting_for) == ("True", "")
+    assert world.told[-1] == "RouteTable podinfo.test is accepted by the gateway again"
+
+
+def test_a_gateway_that_has_never_said_anything_is_named_in_the_condition_until_it_speaks() -> None:
+    world = World(weighted())
+    world.verdict = None
+    world.until(Phase.INITIALIZED)
+    ready = world.condition()
+    assert (ready.status, ready.reason) == ("True", "GatewaySilent")
+    assert "no VirtualService delegates to it" in ready.message
+    assert "GatewaySilent" in world.reasons
+    world.says("Accepted")
+    world.change()
+    assert world.condition().message == ""
+    assert "RouteTable podinfo.test gets a status from the gateway now" in world.told
+
+
+def test_a_gateway_that_falls_silent_is_told_about_after_a_deadline_with_what_to_look_for() -> None:
+    world = World({**weighted(), "progressDeadlineSeconds": DEADLINE}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    world.says(None)
+    world.command("abort")
+    world.tick()
+    assert world.phase is Phase.FAILED
+    assert not world.status.settled
+    world.wait(DEADLINE)
+    world.tick()
+    assert world.condition().reason == "GatewayBehind"
+    assert world.condition().message.endswith("not reported on the routes yet; does a VirtualService delegate to them?")
+    world.says("Accepted")
+    world.tick(2)
+    assert world.status.settled
+    assert world.condition().status == "True"
+
+
+def test_the_gateways_silence_after_a_foreign_edit_is_no_news_before_the_deadline() -> None:
+    world = World({**weighted(), "progressDeadlineSeconds": DEADLINE}).until(Phase.INITIALIZED)
+    world.wait(10 * DEADLINE)
+    world.says("Pending")
+    world.destinations()[1]["weight"] = 99
+    world.change()
+    world.change()
+    assert world.reasons[-1] == "Drift"

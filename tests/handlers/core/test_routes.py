@@ -100,6 +100,72 @@ def test_what_users_add_to_a_route_survives_a_change_of_weight() -> None:
     assert desired.route_table_is_current(canary(weighted()), CanaryStatus(canary_weight=40), item)
 
 
+OPTIONS = {"name": "mine", "options": {"timeout": "5s", "retries": {"numRetries": 3}}, "unknown": {"kept": True}}
+
+
+def test_what_users_add_survives_a_change_of_strategy_there_and_back() -> None:
+    weights, users = canary(weighted()), canary(ab_testing())
+    one = [desired.routes(weights, 0)[0] | OPTIONS]
+    two = desired.routes(users, 100, one)
+    assert [{key: route[key] for key in OPTIONS} for route in two] == [OPTIONS, OPTIONS]
+    assert [shares(route)["test-podinfo-canaryupstream-9898"] for route in two] == [100, 0]
+    two[0]["options"] = {"timeout": "9s"}
+    again = desired.routes(users, 0, two)
+    assert [route["options"] for route in again] == [{"timeout": "9s"}, OPTIONS["options"]]
+    (back,) = desired.routes(weights, 40, again)
+    assert {key: back[key] for key in OPTIONS} == OPTIONS, "that of the route which served everybody"
+    assert "matchers" not in back
+
+
+def test_what_users_add_to_a_destination_survives() -> None:
+    (route,) = desired.routes(canary(weighted()), 0)
+    multi = route["routeAction"]["multi"]
+    multi["destinations"][1]["options"] = {"headerManipulation": {"requestHeadersToAdd": []}}
+    multi["destinations"][1]["destination"]["subset"] = {"values": {"v": "2"}}
+    multi["unknown"] = 1
+    (later,) = desired.routes(canary(weighted()), 40, [route])
+    assert later["routeAction"]["multi"]["unknown"] == 1
+    after = later["routeAction"]["multi"]["destinations"][1]
+    assert after == {**multi["destinations"][1], "weight": 40}
+    item = {"spec": {"routes": [later]}}
+    assert desired.route_table_is_current(canary(weighted()), CanaryStatus(canary_weight=40), item)
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        {"redirectAction": {"hostRedirect": "elsewhere"}},
+        {"directResponseAction": {"status": 503}},
+        {"routeAction": {"single": {"upstream": {"name": "elsewhere", "namespace": "test"}}}},
+    ],
+)
+def test_an_action_that_takes_users_elsewhere_does_not_survive_but_the_options_beside_it_do(
+    action: dict[str, Any],
+) -> None:
+    (route,) = desired.routes(canary(weighted()), 40, [{"options": {"timeout": "5s"}, **action}])
+    assert route["options"] == {"timeout": "5s"}
+    assert shares(route)["test-podinfo-canaryupstream-9898"] == 40
+    assert set(route) == {"options", "inheritablePathMatchers", "routeAction"}
+    assert set(route["routeAction"]) == {"multi"}
+
+
+def test_a_route_of_somebody_else_in_our_table_is_drift_and_gives_nothing_to_ours() -> None:
+    theirs = {"matchers": [{"prefix": "/admin"}], "options": {"prefixRewrite": "/"}, "redirectAction": {}}
+    (ours,) = desired.routes(canary(weighted()), 40)
+    existing = [theirs, ours | OPTIONS, theirs]
+    assert not desired.route_table_is_current(
+        canary(weighted()), CanaryStatus(canary_weight=40), {"spec": {"routes": existing}}
+    )
+    assert desired.routes(canary(weighted()), 40, existing) == [ours | OPTIONS]
+
+
+@pytest.mark.parametrize("value", [{"exact": ""}, {"regex": ""}])
+def test_a_header_that_must_be_empty_is_not_one_that_need_only_be_there(value: dict[str, str]) -> None:
+    (matcher,) = matching({"x": value})
+    (header,) = matcher["headers"]
+    assert (header["regex"], header["value"]) == (True, "^$")
+
+
 def test_users_matchers_do_not_survive_because_they_decide_who_is_routed() -> None:
     theirs = desired.routes(canary(weighted()), 0)
     theirs[0]["matchers"] = [{"prefix": "/other"}]
@@ -133,6 +199,7 @@ def test_a_route_table_carries_owner_fence_and_the_apex_metadata() -> None:
         "note": "b",
         "kustomize.toolkit.fluxcd.io/reconcile": "disabled",
         "helm.toolkit.fluxcd.io/driftDetection": "disabled",
+        "canarybus.dev/keys": '{"annotations":["note"],"labels":["team"]}',
         ROUTE_STEP: "7",
     }
     assert metadata["ownerReferences"] == [

@@ -76,6 +76,11 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
         (blue_green(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
         (with_match(regex="(?!curl)"), "spec.analysis.match[0].headers.user-agent.regex: '(?!curl)'", "RE2"),
         (with_match(), "spec.analysis.match[0].headers.user-agent", "exactly one of exact, prefix, suffix and regex"),
+        (
+            ab_testing(match=[{"queryParams": {"v": {"exact": "2"}}}, {}]),
+            "spec.analysis.match: no item names a header",
+            "give headers to one",
+        ),
         (with_match(exact="a", prefix="b"), "spec.analysis.match[0].headers.user-agent", "give exactly one"),
         (with_metric(name="errors"), "spec.analysis.metrics[0].name: 'errors'", "give it a query or a templateRef"),
         (with_metric(interval="1h"), "spec.analysis.metrics[0].interval: '1h'", "write it as 30s, 1m or 90m"),
