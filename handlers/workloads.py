@@ -16,6 +16,7 @@ from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
 from schemas.canary import Canary
+from schemas.kinds.anatomy import RESTARTED
 from schemas.resources import TARGETS, Resource
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
@@ -99,7 +100,7 @@ class Workloads:
             _resource(canary),
             canary.metadata.namespace,
             canary.target,
-            _sized(canary, target, status.target_step, replicas),
+            _turned(canary, target, replicas),
         )
 
 
@@ -136,6 +137,12 @@ def _annotated(existing: Workload, marks: Mapping[str, str]) -> Mapping[str, Any
     return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 
-def _sized(canary: Canary, target: Workload, step: int, replicas: int | None) -> Mapping[str, Any]:
+def _turned(canary: Canary, target: Workload, replicas: int | None) -> Mapping[str, Any]:
+    """The fence with the size; pods that run on (None) start anew if what they have read is another content now."""
+    step = canary.status.target_step
     metadata = {"resourceVersion": target.resource_version, "annotations": {TARGET_STEP: str(step)}}
-    return {"metadata": metadata, **({} if replicas is None else {"spec": kind_of(canary).sized(target, replicas)})}
+    if replicas is not None:
+        return {"metadata": metadata, "spec": kind_of(canary).sized(target, replicas)}
+    if canary.status.restart_step != step:
+        return {"metadata": metadata}
+    return {"metadata": metadata, "spec": {"template": {"metadata": {"annotations": {RESTARTED: str(step)}}}}}

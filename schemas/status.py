@@ -226,6 +226,8 @@ class CanaryStatus(Wire):
     primary_step: int = 0
     scaler_step: int = 0
     adopted_step: int = 0
+    restart_step: int = 0
+    """When contents changed that running pods may have read already: with ``targetStep``, those pods start anew."""
     last_step: LastStep | None = None
     last_tick: Moment | None = None
     last_command: LastCommand | None = None

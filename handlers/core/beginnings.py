@@ -49,13 +49,19 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
     )
     # the target's copy, where there is one, becomes another revision
     fenced = handover.begin(begun).weigh(0).rescale_target()
+    if fenced.status.restart_step > draft.status.target_step:
+        fenced = fenced.set(restart_step=draft.step)
     return fenced.go_on("target" if skip or spec.skip_analysis else "")
 
 
 def name_changes(draft: Draft) -> Draft:
-    """Tell which ConfigMaps and Secrets have other contents, in the peer's words; who reads which is the template's."""
+    """Tell which ConfigMaps and Secrets have other contents, in the peer's words; who reads which is the template's.
+
+    Pods that run by then have read the old ones, and would be analysed with them: they have to start anew.
+    """
     before, now = draft.status.tracked_configs, draft.seen.configs
-    for key in sorted(before.keys() & now.keys()):
-        if before[key] != now[key]:
+    changed = [key for key in sorted(now) if before.get(key) != now[key]]
+    for key in changed:
+        if key in before:
             draft = draft.tell(Reason.NEW_REVISION, f"{key.replace('/', ' ', 1)} has changed")
-    return draft
+    return draft.set(restart_step=draft.step) if changed else draft

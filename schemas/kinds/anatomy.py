@@ -65,8 +65,23 @@ def behind(item: Item) -> bool:
     return int(item["metadata"].get("generation", 0)) > int(status.get("observedGeneration", 0))
 
 
+RESTARTED = "canarybus.dev/restarted"
+"""On a target's template: the step at which its pods were started anew by us. Never part of a revision."""
+
+
 def template(item: Item) -> Item:
     return item["spec"].get("template") or {}
+
+
+def template_of_user(item: Item) -> Item:
+    """Without our mark; no annotations are the same as none left."""
+    whole = template(item)
+    metadata = whole.get("metadata")
+    if not isinstance(metadata, Mapping) or RESTARTED not in (metadata.get("annotations") or {}):
+        return whole
+    annotations = {key: value for key, value in metadata["annotations"].items() if key != RESTARTED}
+    rest = {key: value for key, value in metadata.items() if key != "annotations"}
+    return {**whole, "metadata": {**rest, **({"annotations": annotations} if annotations else {})}}
 
 
 def pod_selector(item: Item) -> Mapping[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from schemas.kinds.anatomy import Item, Patience, Readiness, behind, pod_selector, template, waiting
+from schemas.kinds.anatomy import Item, Patience, Readiness, behind, pod_selector, template, template_of_user, waiting
 
 SCALE_TO_ZERO = "flagger.app/scale-to-zero"
 """The node selector that parks a DaemonSet; it is never part of a revision."""
@@ -13,7 +13,7 @@ SCALE_TO_ZERO = "flagger.app/scale-to-zero"
 class DaemonSetKind:
     def content(self, item: Item) -> Item:
         """The template without what parks it; no node selector is the same as an empty one."""
-        whole = template(item)
+        whole = template_of_user(item)
         spec = whole.get("spec")
         if not isinstance(spec, Mapping) or "nodeSelector" not in spec:
             return whole

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.kinds.anatomy import Item, Patience, Readiness, behind, pod_selector, template, waiting
+from schemas.kinds.anatomy import Item, Patience, Readiness, behind, pod_selector, template_of_user, waiting
 
 
 class DeploymentKind:
     def content(self, item: Item) -> Item:
-        return template(item)
+        return template_of_user(item)
 
     def size(self, item: Item) -> int:
         wanted = item["spec"].get("replicas")

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.adapters.kube import Object
 from schemas.events import ChangeReason
-from schemas.resources import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, SECRET, Resource
+from schemas.resources import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, SECRET, Resource
 from tests.handlers.house import NAMESPACE, House, deployment
 
 PASSWORD = "correct-horse-battery-staple"
@@ -69,6 +69,11 @@ class Configured:
         found = await self.house.object(DEPLOYMENT, deployment)
         container = found["spec"]["template"]["spec"]["containers"][0]
         return {key: container[key] for key in ("envFrom", "env") if key in container}
+
+    async def pods(self, app: str = "podinfo") -> set[str]:
+        """Uids of those that are to stay."""
+        found, _ = await self.house.admin.list(POD, NAMESPACE, labels=f"app={app}")
+        return {item["metadata"]["uid"] for item in found if "deletionTimestamp" not in item["metadata"]}
 
     async def gone(self, resource: Resource, name: str) -> None:
         """Deleted, if it ever was there; the garbage collector takes its time."""

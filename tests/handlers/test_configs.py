@@ -88,8 +88,45 @@ async def test_a_content_that_changes_in_mid_analysis_starts_it_again(house: Hou
     await people.recolour("red")
     status = await house.status()
     assert (status.phase, status.canary_weight) == (Phase.PROGRESSING, 0)
+    assert status.tracked_configs["configmap/colours"] == checksum(await house.object(CONFIG_MAP, "colours"))
     await house.until(Phase.SUCCEEDED)
     assert await people.colour() == "red"
+
+
+async def test_running_pods_start_anew_to_be_analysed_with_a_changed_content(house: House, people: Configured) -> None:
+    """They have read the old one; those of a parked target are new anyway."""
+    await people.prepare()
+    await house.initialized()
+    await people.recolour("green")
+    await house.tick()
+    before = await people.pods()
+    assert "canarybus.dev/restarted" not in json.dumps(await house.object(DEPLOYMENT, "podinfo"))
+    await people.recolour("red")
+    await house.catch_up()
+    assert not before & await people.pods()
+    revision = (await house.status()).canary_revision
+    await house.tick(2)
+    assert (await house.status()).canary_revision == revision, "our mark is no new revision"
+    await house.until(Phase.SUCCEEDED)
+    assert "canarybus.dev/restarted" not in json.dumps(await house.object(DEPLOYMENT, "podinfo-primary"))
+
+
+async def test_pods_that_run_while_a_gate_is_closed_start_anew_when_it_opens(house: House, people: Configured) -> None:
+    """Somebody keeps the target up; it waited with the old content."""
+    gate = {"name": "gate", "type": "confirm-rollout", "url": f"{house.answering.url}/hook/gate"}
+    await people.prepare(analysis={"webhooks": [gate]})
+    await house.initialized()
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo", {"spec": {"replicas": 1}})
+    house.answering.gates["gate"] = 403
+    await people.recolour("green")
+    assert (await house.status()).phase is Phase.WAITING
+    before = await people.pods()
+    assert before
+    house.answering.gates["gate"] = 200
+    await house.tick()
+    await house.catch_up()
+    assert (await house.status()).phase is Phase.PROGRESSING
+    assert not before & await people.pods()
 
 
 async def test_a_content_that_comes_back_ends_the_rollout_like_a_template(house: House, people: Configured) -> None:

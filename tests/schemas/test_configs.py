@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.configs import checksum, places, references, tracked
-from tests.schemas.templates import json_values, template
+from schemas.kinds.anatomy import RESTARTED
+from schemas.workload import Workload
+from tests.schemas.templates import json_values, template, templates
 
 EVERYWHERE = template(
     volumes=[
@@ -132,3 +134,17 @@ _keys = st.sampled_from(["a", "b"])
 @given(st.dictionaries(_keys, st.text(max_size=5)), st.dictionaries(_keys, st.text(max_size=5)))
 def test_different_contents_have_different_checksums(one: dict[str, str], other: dict[str, str]) -> None:
     assert (checksum({"data": one}) == checksum({"data": other})) is (one == other)
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
+@given(made=templates())
+def test_that_we_started_pods_anew_is_no_part_of_a_revision(kind: str, made: dict[str, Any]) -> None:
+    plain = {"kind": kind, "metadata": {"name": "podinfo"}, "spec": {"template": made}}
+    for written in ({}, {"theirs": "1"}):
+        theirs = {**made["metadata"], **({"annotations": written} if written else {})}
+        ours = {**made["metadata"], "annotations": {**written, RESTARTED: "7"}}
+        before, after = (
+            Workload({**plain, "spec": {"template": {**made, "metadata": metadata}}}) for metadata in (theirs, ours)
+        )
+        assert after.content == before.content
+        assert after.revision() == before.revision()

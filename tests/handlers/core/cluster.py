@@ -42,6 +42,10 @@ class Cluster:
         """How many pods of a workload find a place to run; unless said, all."""
         self.configs: dict[str, str] = {}
         """Checksums of the ConfigMaps and Secrets that the target reads, by key."""
+        self.config_version = ""
+        """Moves when somebody touches one of them; unless said, with its content."""
+        self.restarts = 0
+        """How often running pods of the target were started anew for a content."""
         self.missing_configs: tuple[str, ...] = ()
         """What it cannot do without and is not there, in sentences."""
         self.older_twin = ""
@@ -104,7 +108,9 @@ class Cluster:
             primary_scaler=copy.deepcopy(self.primary_scaler),
             older_twin=self.older_twin,
             configs=dict(self.configs) if self.target else {},
-            config_versions={key: f"of {text}" for key, text in self.configs.items()} if self.target else {},
+            config_versions={key: self.config_version or f"of {text}" for key, text in self.configs.items()}
+            if self.target
+            else {},
             config_problems=self.missing_configs,
             primary_configs={} if status.primary_step or self.primary is None else dict(self.configs),
         )
@@ -236,6 +242,8 @@ class Cluster:
         if wanted and copied and not self._project_copy(canary, seen):
             return
         self.target["metadata"].setdefault("annotations", {})[TARGET_STEP] = str(status.target_step)
+        if wanted and self.canary_replicas and status.restart_step == status.target_step:
+            self.restarts += 1
         own = Workload(self.primary).replicas if self.primary else 1
         enough = max(own, self.canary_replicas) if status.phase is Phase.TERMINATING else self.canary_replicas or own
         sized = kind_of(canary).sized(Workload(self.target), enough if wanted else 0)
