@@ -259,6 +259,8 @@ class CanaryStatus(Wire):
     """The fewest replicas that the primary's scaler may make in a rollout and for a while after; 0: its own minimum."""
     hand_over: HandOver | None = None
     paused: Paused | None = None
+    alerts: dict[str, str] = {}
+    """By receiver: the message of this rollout that the next alert edits (Slack's bot mode)."""
     observed_generation: int = 0
     tracked_config_versions: dict[str, str] = {}
 
