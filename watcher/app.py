@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -34,6 +35,7 @@ from watcher.fleet import Fleet
 from watcher.metrics import WatcherMetrics
 from watcher.provision import CHECK_EVERY, Provisioning
 from watcher.schedule import milliseconds
+from watcher.series import FleetSeries
 from watcher.stream import Stream
 from watcher.ticker import Ticker
 
@@ -137,6 +139,7 @@ class Watcher:
         self.metrics = WatcherMetrics(registry)
         self.fleet = Fleet(settings, _now)
         self.metrics.count_phases(self.fleet.phases)
+        registry.register(FleetSeries(self.fleet.canaries, importlib.metadata.version("canarybus"), settings.provider))
         bus = Bus(self.connection.client)
         self.provisioning = Provisioning(
             bus,

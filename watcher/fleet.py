@@ -85,6 +85,9 @@ class Fleet:
         """Whether all objects of its kind are known where it is: one that is not in ``known`` does not exist."""
         return (key.kind, None) in self._listed or (key.kind, key.namespace) in self._listed
 
+    def canaries(self) -> Iterator[Watched]:
+        return (record.watched for record in self.records.values())
+
     def phases(self) -> Iterator[Phase]:
         return (record.watched.phase for record in self.records.values())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.canary import Canary, Ref
-from schemas.status import IDLE, Phase, WaitingFor
+from schemas.status import IDLE, CanaryStatus, Phase, WaitingFor
 from watcher.index import Key, Role, dependencies
 from watcher.schedule import milliseconds
 
@@ -19,6 +19,7 @@ class Watched:
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
     ``floor``: replicas below which its primary's scaler may not go, to be given back a while after a rollout.
     ``silent``: its gateway has never reported on its routes.
+    ``weight`` in percent; ``measured``: what its last step measured, by metric.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
     ``finalising``: it is being deleted and waits for us to let it go.
     """
@@ -46,6 +47,8 @@ class Watched:
     canary_threshold: int
     floor: int
     silent: bool
+    weight: int
+    measured: Mapping[str, float]
     target: Key
     objects: Mapping[Key, Role]
 
@@ -80,6 +83,8 @@ class Watched:
             canary_threshold=spec.analysis.canary_ready_threshold,
             floor=status.primary_floor,
             silent=status.gateway_silent,
+            weight=status.canary_weight,
+            measured=_measured(status),
             target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
             objects=objects,
         )
@@ -114,6 +119,11 @@ class Watched:
     def episode(self) -> tuple[Any, ...]:
         """Moves when it begins to wait for something else, or for the same object in another state."""
         return self.waiting_for, self.phase, self.projection
+
+
+def _measured(status: CanaryStatus) -> Mapping[str, float]:
+    checks = status.last_step.checks if status.last_step else ()
+    return {check.name: check.value for check in checks if check.value is not None}
 
 
 def _interval(canary: Canary, shortest: float) -> float:

@@ -1,0 +1,71 @@
+"""The peer's gauges as a scrape of the watcher shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+
+from schemas.canary import Canary
+from watcher.series import FleetSeries
+from watcher.watched import Watched
+
+
+def watched(name: str, phase: str, namespace: str = "test", **status: Any) -> Watched:
+    spec = {"targetRef": {"name": name}, "service": {"port": 80}, "analysis": {"stepWeight": 10}}
+    metadata = {"name": f"{name}-canary", "namespace": namespace, "uid": name}
+    found = Canary.from_object({"metadata": metadata, "spec": spec, "status": {"phase": phase, **status}})
+    return Watched.of(found, min_interval=10)
+
+
+def registry_of(canaries: list[Watched]) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(FleetSeries(lambda: canaries, "1.2.3", "gloo"))
+    return registry
+
+
+def status(registry: CollectorRegistry, name: str) -> float | None:
+    return registry.get_sample_value("flagger_canary_status", {"name": name, "namespace": "test"})
+
+
+def test_a_status_is_running_good_or_bad() -> None:
+    phases = {"a": "Progressing", "b": "Promoting", "c": "Succeeded", "d": "Failed", "e": "Initialized", "f": "Waiting"}
+    registry = registry_of([watched(name, phase) for name, phase in phases.items()])
+    assert [status(registry, name) for name in phases] == [0, 0, 1, 2, 1, 1]
+
+
+def test_weights_of_both_workloads_are_told_for_idle_canaries_too() -> None:
+    registry = registry_of([watched("a", "Progressing", canaryWeight=30), watched("b", "Succeeded"), watched("c", "")])
+
+    def weight(workload: str) -> float | None:
+        return registry.get_sample_value("flagger_canary_weight", {"workload": workload, "namespace": "test"})
+
+    assert [weight("a"), weight("a-primary"), weight("b"), weight("b-primary")] == [30, 70, 0, 100]
+    assert weight("c") is None
+
+
+def test_the_last_value_of_each_metric_is_told_and_durations_in_seconds() -> None:
+    checks = [
+        {"name": "request-success-rate", "verdict": "pass", "value": 99.5},
+        {"name": "request-duration", "verdict": "pass", "value": 250},
+        {"name": "gate", "verdict": "pass"},
+    ]
+    registry = registry_of([watched("a", "Progressing", lastStep={"step": 1, "checks": checks})])
+
+    def value(metric: str) -> float | None:
+        labels = {"name": "a", "namespace": "test", "metric": metric}
+        return registry.get_sample_value("flagger_canary_metric_analysis", labels)
+
+    assert [value("request-success-rate"), value("request-duration"), value("gate")] == [99.5, 0.25, None]
+
+
+def test_series_end_with_their_canary_and_namespaces_with_their_last_one() -> None:
+    canaries = [watched("a", "Succeeded"), watched("b", "Succeeded", namespace="prod")]
+    registry = registry_of(canaries)
+    total = {"namespace": "prod"}
+    assert registry.get_sample_value("flagger_canary_total", total) == 1
+    assert registry.get_sample_value("flagger_info", {"version": "1.2.3", "mesh_provider": "gloo"}) == 1
+    canaries.pop()
+    assert registry.get_sample_value("flagger_canary_total", total) is None
+    canaries.clear()
+    assert status(registry, "a") is None
