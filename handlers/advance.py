@@ -6,7 +6,6 @@ Everything that happened is acked only after this has returned; whatever it coul
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,33 +14,29 @@ from dataclasses import dataclass
 from handlers import snapshots
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound, PermanentError, TransientError
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Kube
 from handlers.ask import Asker
 from handlers.core.configs import Revision
 from handlers.core.draft import Decision
 from handlers.core.inherited import found_revisions
-from handlers.core.observation import Answers, Observation
+from handlers.core.observation import Answers
 from handlers.core.plan import plan
-from handlers.core.receivers import receivers
 from handlers.core.step import obstructed, step
 from handlers.farewell import farewell
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
+from handlers.telling import Count, Teller, count_nothing
 from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
-from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus
+from schemas.events import Change, ChangeReason, Command, Reply, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import IDLE, CanaryStatus, LastStep
+from schemas.status import CanaryStatus
 
-log = logging.getLogger("canarybus.advance")
-SOURCE = "canarybus/handlers"
 _COMMITS = 3
 """Tries at the status write before the wake is left to its successor."""
 _REFUSED = 30.0
 """Seconds until something that the API server refused is tried again."""
-_REMEMBERED = 60.0
-"""Seconds for which the broker surely drops a result that it has already: half its window (:mod:`schemas.streams`)."""
 _SLOW = 1.0
 """Seconds of asking after which the world is looked at once more before a verdict."""
 
@@ -70,11 +65,15 @@ class Advance:
         *,
         observer: Observer | None = None,
         tell: Callable[[str, float], None] = _count_nothing,
+        count: Count = count_nothing,
     ) -> None:
-        """``tell`` hears of every wake: what came of it in a word, and how many seconds it took."""
+        """``tell`` hears of every wake: what came of it in a word, and how many seconds it took.
+
+        ``count`` hears of every commit (:class:`handlers.telling.Teller`).
+        """
         self._count = tell
         self._kube = kube
-        self._bus = bus
+        self._teller = Teller(kube, bus, settings, count)
         self._asker = asker
         self._settings = settings
         self._observer = observer or Observer(kube, settings)
@@ -84,14 +83,14 @@ class Advance:
         """Raises :class:`TransientError` when others keep winning the commit; the next wake decides then."""
         started = time.monotonic()
         try:
-            reply, outcome = await self._advance(ref, stimulus)
+            reply, outcome = await self._advance(ref, stimulus, started)
         except BaseException:
             self._count("failed", time.monotonic() - started)
             raise
         self._count(outcome, time.monotonic() - started)
         return reply
 
-    async def _advance(self, ref: Ref, stimulus: Stimulus) -> tuple[Reply, str]:
+    async def _advance(self, ref: Ref, stimulus: Stimulus, started: float) -> tuple[Reply, str]:
         kept: Kept | None = None
         for _ in range(_COMMITS):
             sight = await self._observer.look(ref, stimulus)
@@ -99,7 +98,7 @@ class Advance:
                 await self._farewell(stimulus)
             if sight is None or not self._concerns(sight.canary, stimulus):
                 return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
-            await self._tell_again(sight)
+            await self._teller.tell_again(sight)
             kept = await self._ask(sight, kept)
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
             decision = step(sight.canary, seen)
@@ -108,9 +107,9 @@ class Advance:
             except (Conflict, NotFound):
                 # changed or deleted meanwhile: the next look says which
                 continue
-            await self._project(sight, committed, stimulus)
+            await self._project(sight, committed, stimulus, started)
             if decision.changed:
-                await self._tell(sight, seen, committed.status)
+                await self._teller.tell(sight, seen, committed.status, time.monotonic() - started)
             return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
 
@@ -118,7 +117,7 @@ class Advance:
         if isinstance(stimulus, Change) and stimulus.reason is ChangeReason.DELETED:
             result = await farewell(self._kube, stimulus, self._observer.now())
             if result is not None:
-                await self._say(result)
+                await self._teller.say(result)
 
     def _concerns(self, canary: Canary, stimulus: Stimulus) -> bool:
         """Not what was meant for a namesake that is gone, nor another controller's or another installation's Canary."""
@@ -170,7 +169,7 @@ class Advance:
                 kept = Revision(content, configs)
                 await snapshots.store(self._kube, canary, revision, kept, seen.rules.include_label_prefix)
 
-    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> Canary:
+    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus, started: float) -> Canary:
         """What the API server refuses for good (rights, a webhook's veto) is said to people, and tried again later."""
         try:
             await self._projector.project(sight, canary, stimulus)
@@ -179,77 +178,9 @@ class Advance:
             with suppress(Conflict, NotFound):
                 told = await self._commit(sight._replace(canary=canary), decision)
                 if decision.changed:
-                    await self._tell(sight, sight.seen, told.status)
+                    await self._teller.tell(sight, sight.seen, told.status, time.monotonic() - started)
             raise TransientError(str(error), delay=_REFUSED) from error
         return canary
-
-    async def _tell(self, sight: Sight, seen: Observation, status: CanaryStatus) -> None:
-        result = self._result(sight.canary, status).model_copy(
-            update={"before": sight.canary.status, "after": status, "observation": seen.model_dump(mode="json")}
-        )
-        await self._say(result)
-
-    async def _say(self, result: StepResult) -> None:
-        for notice in result.notices:
-            level = logging.WARNING if notice.type == "Warning" else logging.INFO
-            log.log(level, notice.message, extra=_fields(result, notice.reason.value))
-        if not result.notices:
-            log.debug(result.message or result.reason, extra=_fields(result, result.reason))
-        await self._bus.publish(result, source=SOURCE)
-
-    async def _tell_again(self, sight: Sight) -> None:
-        """The last result's message may have been the one that was lost: consumers key on (uid, step), so say it again.
-
-        Once a rollout is over and settled it is noted as told, so that resyncs are silent.
-        """
-        status = sight.canary.status
-        last = status.last_step
-        if last is None or last.told or not last.step:
-            return
-        result = self._result(sight.canary, status)
-        # a broker forgets message ids after a while, and receivers would hear everything twice
-        if sight.seen.since(last.time) < _REMEMBERED or not await self._bus.holds(result):
-            await self._bus.publish(result, source=SOURCE)
-        if status.settled and status.phase in IDLE and isinstance(sight.seen.stimulus, Change):
-            await self._note_told(sight.item, sight.canary)
-
-    async def _note_told(self, item: Object, canary: Canary) -> None:
-        body = {
-            "metadata": {"resourceVersion": item["metadata"]["resourceVersion"]},
-            "status": {"lastStep": {"told": True}},
-        }
-        try:
-            await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
-        except (Conflict, NotFound):
-            return
-
-    def _result(self, canary: Canary, status: CanaryStatus) -> StepResult:
-        heard = receivers(canary, status.last_step or LastStep(), self._settings.event_webhook)
-        return _result(canary, status).model_copy(update={"receivers": heard})
-
-
-def _result(canary: Canary, status: CanaryStatus) -> StepResult:
-    last = status.last_step
-    asked = status.last_command
-    assert last is not None and last.time is not None  # noqa: S101, PT018 - a commit always writes both
-    commanded = last.stimulus.startswith("command")
-    return StepResult(
-        namespace=canary.ref.namespace,
-        name=canary.ref.name,
-        uid=canary.metadata.uid,
-        step=last.step,
-        stimulus=last.stimulus,
-        time=last.time,
-        phase=last.phase.value,
-        weight=status.canary_weight,
-        reason=last.reason,
-        message=last.message,
-        revision=status.canary_revision,
-        by=asked.by if asked and commanded else "",
-        command_reason=asked.reason if asked and commanded else "",
-        checks=last.checks,
-        notices=last.notices,
-    )
 
 
 def _told(canary: Canary) -> Reply:
@@ -258,16 +189,3 @@ def _told(canary: Canary) -> Reply:
     return Reply(
         accepted=True, phase=status.phase.value, weight=status.canary_weight, step=status.step, message=message
     )
-
-
-def _fields(result: StepResult, reason: str) -> dict[str, object]:
-    return {
-        "canary": f"{result.name}.{result.namespace}",
-        "step": result.step,
-        "stimulus": result.stimulus,
-        "reason": reason,
-        "phase": result.phase,
-        "weight": result.weight,
-        **({"by": result.by} if result.by else {}),
-        **({"commandReason": result.command_reason} if result.command_reason else {}),
-    }

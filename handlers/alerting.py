@@ -61,14 +61,14 @@ class Alerting:
             severity=about.severity,
             fields=fields(canary, result, about, self._settings.cluster_name),
         )
-        edited = _posted(canary, receiver)
+        edited = _posted(canary, result, receiver)
         posted = await self._alerts.send(destination, alert, edited)
         if posted is not None and posted != edited:
-            await self._remember(canary, receiver, posted)
+            await self._remember(canary, result, receiver, posted)
 
-    async def _remember(self, canary: Canary, receiver: str, posted: Posted) -> None:
+    async def _remember(self, canary: Canary, result: StepResult, receiver: str, posted: Posted) -> None:
         """Where the message of this rollout is, so that the next alert edits it. Forgetting costs one more message."""
-        known = {receiver: " ".join((_rollout(canary), *posted))}
+        known = {receiver: " ".join((_rollout(result), *posted))}
         body = {"metadata": {"uid": canary.metadata.uid}, "status": {"alerts": known}}
         try:
             await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
@@ -129,12 +129,11 @@ def _plain(value: str) -> str:
         return ""
 
 
-def _rollout(canary: Canary) -> str:
-    since = canary.status.revision_since
-    return format_time(since) if since else "-"
+def _rollout(result: StepResult) -> str:
+    return format_time(result.began) if result.began else "-"
 
 
-def _posted(canary: Canary, receiver: str) -> Posted | None:
+def _posted(canary: Canary, result: StepResult, receiver: str) -> Posted | None:
     """The message of this rollout, None for one of an earlier rollout."""
     parts = canary.status.alerts.get(receiver, "").split(" ")
-    return Posted(parts[1], parts[2]) if len(parts) == 3 and parts[0] == _rollout(canary) else None
+    return Posted(parts[1], parts[2]) if len(parts) == 3 and parts[0] == _rollout(result) else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.metadata
 import logging
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from typing import Self
 
@@ -13,22 +13,26 @@ import httpx
 from faststream.nats import NatsBroker
 
 from handlers import analysis, bootstrap, command
+from handlers.adapters.alerts import Alerts
 from handlers.adapters.bus import Bus, connection_options
 from handlers.adapters.errors import AdapterError, Forbidden
 from handlers.adapters.kube import Kube, find_access
 from handlers.adapters.metrics import Providers
+from handlers.adapters.outcomes import Outcomes
 from handlers.adapters.settling import Settling, broker_options
 from handlers.adapters.telemetry import Metrics, Probes
 from handlers.adapters.webhooks import Webhooks
 from handlers.addressees import Addressees
-from handlers.advance import SOURCE, Advance
+from handlers.advance import Advance
+from handlers.alerting import Alerting
 from handlers.api import Api
 from handlers.ask import Asker
 from handlers.core.definitions import NAME, definition_problem
 from handlers.measure import Measurer
-from handlers.notify import Notifier
+from handlers.notify import SOURCE, Notifier
+from schemas.canary import Canary
 from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION
+from schemas.resources import CANARY, CUSTOM_RESOURCE_DEFINITION
 from schemas.settings import Settings
 
 log = logging.getLogger("canarybus.handlers")
@@ -53,6 +57,7 @@ class App:
         self._defined = False
         self.durables = tuple(durable for name in self._names for durable in DURABLES[name])
         self.metrics = Metrics()
+        self.outcomes = Outcomes(self.metrics.registry)
         self.port = 0
         """Of the probes, once started."""
 
@@ -85,6 +90,8 @@ class App:
         await self._consumers()
         await broker.start()
         self._stack.push_async_callback(settling.stop)
+        forgetting = asyncio.create_task(self._forget(), name="forgetting")
+        self._stack.push_async_callback(_ended, forgetting)
         if "command" in self._names:
             await self._stack.enter_async_context(Api(broker.connection, self.advance, self.addressees, VERSION))
         log.info("handlers are ready", extra={"handlers": list(self._names), "version": VERSION, "port": self.port})
@@ -92,13 +99,17 @@ class App:
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
         http = await self._stack.enter_async_context(httpx.AsyncClient(follow_redirects=True))
-        webhooks, providers = Webhooks(http, broker.connection), Providers(http, self.kube)
-        self._stack.push_async_callback(webhooks.close)
-        self._stack.push_async_callback(providers.close)
+        webhooks, providers, alerts = Webhooks(http, broker.connection), Providers(http, self.kube), Alerts(http)
+        for adapter in (webhooks, providers, alerts):
+            self._stack.push_async_callback(adapter.close)
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
         self.addressees = Addressees(self.kube, self._settings)
-        self.advance = Advance(self.kube, self.bus, asker, self._settings, tell=self.metrics.step)
-        self._subscribe(broker, settling, Notifier(self.kube, self.bus, webhooks, self._settings.event_webhook))
+        self.advance = Advance(
+            self.kube, self.bus, asker, self._settings, tell=self.metrics.step, count=self.outcomes.step
+        )
+        alerting = Alerting(self.kube, alerts, self._settings, self.outcomes.alert)
+        notifier = Notifier(self.kube, self.bus, webhooks, alerting, self._settings.event_webhook)
+        self._subscribe(broker, settling, notifier)
 
     async def _definitions(self) -> None:
         """Wait for a definition that keeps our status: without it every step would be forgotten."""
@@ -128,6 +139,17 @@ class App:
                 log.info("waiting for the bus", extra={"missing": missing})
                 told = missing
             await asyncio.sleep(0.5)
+
+    async def _forget(self) -> None:
+        """A Canary's series end with it: whoever counted for it need not be who heard that it went."""
+        while True:
+            await asyncio.sleep(self._settings.resync)
+            with suppress(AdapterError):
+                known: set[tuple[str, str]] = set()
+                for namespace in self._settings.namespaces or (None,):
+                    found, _ = await self.kube.list(CANARY, namespace)
+                    known |= {(canary.target, canary.ref.namespace) for canary in map(Canary.from_object, found)}
+                self.outcomes.forget(known)
 
     async def _bus_unready(self) -> str | None:
         return await self._bus.unready(self.durables) if self._bus else "not connected to NATS"
@@ -172,3 +194,9 @@ class App:
         ):
             if durable in self.durables:
                 settling.subscriber(broker, durable, workers=workers)(handler)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -6,7 +6,8 @@ import logging
 
 from handlers.adapters.bus import Bus
 from handlers.addressees import Addressees
-from handlers.advance import SOURCE, Advance
+from handlers.advance import Advance
+from handlers.telling import SOURCE
 from schemas.events import Command
 
 log = logging.getLogger("canarybus.command")

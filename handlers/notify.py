@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 
 from handlers.adapters.bus import Bus
-from handlers.adapters.errors import AlreadyExists, TransientError
+from handlers.adapters.errors import AdapterError, AlreadyExists, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.adapters.webhooks import Webhooks, payload_of
+from handlers.alerting import Alerting
+from handlers.core.alerting import is_alert
 from handlers.core.receivers import KUBERNETES, event_hooks, post_rollout_hooks, receiver_of, who_hears
 from schemas.base import format_time
 from schemas.canary import Canary, Webhook
@@ -24,10 +26,11 @@ SOURCE = "canarybus/handlers"
 class Notifier:
     """``event_webhook`` is the url that hears of every Canary without an ``event`` hook of its own; empty: none."""
 
-    def __init__(self, kube: Kube, bus: Bus, webhooks: Webhooks, event_webhook: str = "") -> None:
+    def __init__(self, kube: Kube, bus: Bus, webhooks: Webhooks, alerting: Alerting, event_webhook: str = "") -> None:
         self._kube = kube
         self._bus = bus
         self._webhooks = webhooks
+        self._alerting = alerting
         self._everywhere = event_webhook
 
     async def on_result(self, result: StepResult) -> None:
@@ -45,6 +48,8 @@ class Notifier:
         if found is None:
             return
         canary = Canary.from_object(found)
+        if is_alert(message.receiver):
+            await self._alert(canary, message)
         for hook in event_hooks(canary, self._everywhere):
             if receiver_of(hook) == message.receiver:
                 await self._event_hook(canary, hook, message.result)
@@ -89,6 +94,18 @@ class Notifier:
         log.log(level, notice.message, extra=fields)
         told = result.model_copy(update={"notices": (notice,), "checks": ()})
         await self._fan_out(told, who_hears(canary, self._everywhere), about=receiver_of(hook))
+
+    async def _alert(self, canary: Canary, message: NoticeMessage) -> None:
+        """Once per step and provider; a fault is an Event on the Canary, and tried again if that may help."""
+        try:
+            await self._alerting.tell(canary, message.result, message.receiver)
+        except AdapterError as error:
+            notice = Notice(type="Warning", reason=Reason.ALERT_FAILED, message=f"alert can't be sent: {error}")
+            told = message.result.model_copy(update={"notices": (notice,), "checks": ()})
+            await self._fan_out(told, who_hears(canary, self._everywhere), about=message.receiver)
+            log.warning(notice.message, extra={"canary": str(canary.ref), "step": message.result.step})
+            if isinstance(error, TransientError):
+                raise
 
     async def _ask(self, canary: Canary, hook: Webhook, result: StepResult, metadata: dict[str, str]) -> HookAnswer:
         place = canary.metadata

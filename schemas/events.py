@@ -199,7 +199,10 @@ Stimulus = Tick | Change | Command
 
 
 class StepResult(Message):
-    """What one step did: the flight record. ``before`` and ``observation`` replay to ``after``."""
+    """What one step did: the flight record. ``before`` and ``observation`` replay to ``after``.
+
+    ``began``: when the revision that it is about was accepted.
+    """
 
     kind: ClassVar[str] = "result"
     type: ClassVar[str] = "dev.canarybus.result.v1"
@@ -212,6 +215,7 @@ class StepResult(Message):
     reason: str
     message: str
     revision: str = ""
+    began: Moment | None = None
     by: str = ""
     command_reason: str = ""
     checks: tuple[CheckResult, ...] = ()

@@ -83,6 +83,7 @@ class Reason(StrEnum):
     LEFT_BEHIND = "LeftBehind"
     NOT_PROMOTED = "NotPromoted"
     DELETED = "Deleted"
+    ALERT_FAILED = "AlertFailed"
     COMMAND_ACCEPTED = "CommandAccepted"
     COMMAND_REFUSED = "CommandRefused"
 

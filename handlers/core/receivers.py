@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+from handlers.core.alerting import alert_receivers
 from schemas.canary import Canary, HookType, Webhook
 from schemas.status import LastStep
 
 KUBERNETES = "kubernetes"
+
+
+class Everywhere(NamedTuple):
+    """What the settings of the installation name for every Canary: a url for events, a chat service for alerts."""
+
+    event_webhook: str = ""
+    alerts: bool = False
+
+
+NOWHERE = Everywhere()
 
 
 def receiver_of(hook: Webhook) -> str:
@@ -30,9 +43,13 @@ def who_hears(canary: Canary, everywhere: str) -> tuple[str, ...]:
     return (KUBERNETES, *(receiver_of(hook) for hook in event_hooks(canary, everywhere)))
 
 
-def receivers(canary: Canary, last: LastStep, everywhere: str = "") -> tuple[str, ...]:
-    """Whoever hears of anything, and ``post-rollout`` hooks when a rollout has ended in this step."""
+def receivers(canary: Canary, last: LastStep, everywhere: Everywhere = NOWHERE) -> tuple[str, ...]:
+    """Whoever hears of anything, chat services for what is worth an alert, ``post-rollout`` hooks when it has ended."""
     if not last.notices:
         return ()
     ended = post_rollout_hooks(canary) if last.ended else ()
-    return (*who_hears(canary, everywhere), *(receiver_of(hook) for hook in ended))
+    return (
+        *who_hears(canary, everywhere.event_webhook),
+        *alert_receivers(canary, last.notices, everywhere=everywhere.alerts),
+        *(receiver_of(hook) for hook in ended),
+    )

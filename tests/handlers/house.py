@@ -16,15 +16,20 @@ from typing import Any
 import httpx
 import yaml
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
+from handlers.adapters.alerts import Alerts
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Access, Kube, Object
 from handlers.adapters.metrics import Providers
+from handlers.adapters.outcomes import Outcomes
 from handlers.adapters.webhooks import Webhooks
 from handlers.advance import Advance
+from handlers.alerting import Alerting
 from handlers.ask import Asker
 from handlers.measure import Measurer
+from handlers.notify import Notifier
 from handlers.observe import Observer
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Reply, StepResult, Stimulus, Tick, Verb
@@ -157,6 +162,8 @@ class House:
         self.gateway: str | None = "Accepted"
         self.resource = DEPLOYMENT
         """What the target is."""
+        self.registry = CollectorRegistry()
+        self.outcomes = Outcomes(self.registry)
         self.advance = self.worker()
         self._numbers = iter(range(1, 10_000))
 
@@ -165,7 +172,12 @@ class House:
         mine = kube or self.kube
         asker = Asker(Measurer(mine, Providers(self.http, mine), self.settings), Webhooks(self.http))
         observer = Observer(mine, self.settings, clock=lambda: self.now)
-        return Advance(mine, self.bus, asker, self.settings, observer=observer)
+        return Advance(mine, self.bus, asker, self.settings, observer=observer, count=self.outcomes.step)
+
+    def notifier(self, event_webhook: str = "", **settings: Any) -> Notifier:
+        mine = self.settings.model_copy(update=settings)
+        alerting = Alerting(self.admin, Alerts(self.http), mine, self.outcomes.alert)
+        return Notifier(self.admin, self.bus, Webhooks(self.http), alerting, event_webhook)
 
     async def prepare(
         self, kind: str = "Deployment", *, replicas: int = 1, labels: dict[str, str] | None = None, **spec: Any

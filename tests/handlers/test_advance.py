@@ -138,17 +138,18 @@ async def test_a_lost_result_is_told_by_the_next_wake(house: House, monkeypatch:
     await house.push("podinfo:2", announce=False)
     committed = (await house.status()).step
     # the message of the commit is lost, the commit itself is not
-    real_tell = house.advance._tell
+    teller = house.advance._teller
+    real_tell = teller.tell
 
     async def tell(*arguments: object) -> None:
         monkeypatch.setattr(house.bus, "publish", lost)
         await real_tell(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(house.advance, "_tell", tell)
+    monkeypatch.setattr(teller, "tell", tell)
     with pytest.raises(Unavailable):
         await house.change(ChangeReason.REVISION)
     monkeypatch.setattr(house.bus, "publish", publish)
-    monkeypatch.setattr(house.advance, "_tell", real_tell)
+    monkeypatch.setattr(teller, "tell", real_tell)
     assert (await house.status()).step == committed + 1
     assert committed + 1 not in [result.step for result in await house.results()]
     await house.change()

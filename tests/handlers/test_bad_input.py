@@ -8,8 +8,6 @@ import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from handlers.adapters.errors import Forbidden, TransientError
-from handlers.adapters.webhooks import Webhooks
-from handlers.notify import Notifier
 from schemas.events import ChangeReason, NoticeMessage
 from schemas.resources import CANARY, DEPLOYMENT, EVENT, ROUTE_TABLE
 from schemas.status import Phase
@@ -167,7 +165,7 @@ async def test_no_provider_no_initialisation_and_the_status_says_which(house: Ho
 async def test_events_are_written_once_whoever_tells_them(house: House) -> None:
     await house.prepare()
     await house.initialized()
-    notifier = Notifier(house.admin, house.bus, Webhooks(house.http))
+    notifier = house.notifier()
     for result in await house.results():
         for receiver in result.receivers:
             message = NoticeMessage(namespace=NAMESPACE, name="podinfo", receiver=receiver, result=result)

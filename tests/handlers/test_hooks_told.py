@@ -9,8 +9,6 @@ import nats.errors
 import pytest
 
 from handlers.adapters.errors import TransientError
-from handlers.adapters.webhooks import Webhooks
-from handlers.notify import Notifier
 from schemas.events import NoticeMessage
 from schemas.resources import EVENT
 from schemas.status import Phase
@@ -22,7 +20,7 @@ class People:
 
     def __init__(self, house: House, **settings: Any) -> None:
         self.house = house
-        self.notifier = Notifier(house.admin, house.bus, Webhooks(house.http), **settings)
+        self.notifier = house.notifier(**settings)
         self._told = 0
         self.failed: list[str] = []
 

@@ -8,9 +8,7 @@ import pytest
 
 from handlers.adapters.errors import TransientError
 from handlers.adapters.kube import Object
-from handlers.adapters.webhooks import Webhooks
 from handlers.core.receivers import KUBERNETES
-from handlers.notify import Notifier
 from schemas.events import NoticeMessage, StepResult
 from schemas.resources import EVENT
 from schemas.status import Notice, Phase, Reason
@@ -22,7 +20,7 @@ Deliver = Callable[[], Awaitable[int]]
 @pytest.fixture
 async def deliver(house: House) -> Deliver:
     """All notices that are there, until none is left; how many could not be delivered."""
-    notifier = Notifier(house.admin, house.bus, Webhooks(house.http))
+    notifier = house.notifier()
     subscription = await house.bus.js.pull_subscribe_bind("notices", "CANARY_NOTICES")
 
     async def delivered() -> int:
@@ -78,7 +76,7 @@ async def test_a_post_rollout_hook_that_fails_says_why_and_is_not_asked_again(ho
 
 
 async def test_the_event_of_a_canary_with_the_longest_name_is_written(house: House) -> None:
-    notifier = Notifier(house.admin, house.bus, Webhooks(house.http))
+    notifier = house.notifier()
     notices = tuple(Notice(reason=Reason.STEP_TAKEN, message=text) for text in ("one", "two"))
     result = StepResult(
         namespace=NAMESPACE,

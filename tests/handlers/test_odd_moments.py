@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.webhooks import Webhooks
-from handlers.notify import Notifier
 from schemas.events import Change, ChangeReason, NoticeMessage, Tick
 from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, UPSTREAM, Resource
 from schemas.status import Phase
@@ -113,7 +111,7 @@ async def test_a_hook_of_another_type_with_the_same_name_hears_nothing_of_events
         {"name": "same", "type": other, "url": f"{house.answering.url}/hook/{other}"},
     ]
     await house.prepare(analysis={"webhooks": hooks})
-    notifier = Notifier(house.admin, house.bus, Webhooks(house.http))
+    notifier = house.notifier()
     subscription = await house.bus.js.pull_subscribe_bind("notices", "CANARY_NOTICES")
     await house.initialized()
     for result in await house.results():

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from handlers.core.conditions import promoted
-from handlers.core.receivers import KUBERNETES, receivers
+from handlers.core.receivers import KUBERNETES, Everywhere, receivers
 from handlers.core.step import obstructed
 from handlers.core.texts import describe_routing
 from schemas.analysis import Analysis
@@ -104,8 +104,8 @@ def test_whatever_is_told_goes_to_kubernetes_and_to_event_hooks() -> None:
 
 def test_the_event_hook_of_the_installation_hears_of_canaries_that_have_none() -> None:
     everywhere = "http://events.test/"
-    assert receivers(hearing("rollout"), told(), everywhere) == (KUBERNETES, "event-events")
-    assert receivers(hearing("event"), told(), everywhere) == (KUBERNETES, "event-the-event-")
+    assert receivers(hearing("rollout"), told(), Everywhere(everywhere)) == (KUBERNETES, "event-events")
+    assert receivers(hearing("event"), told(), Everywhere(everywhere)) == (KUBERNETES, "event-the-event-")
 
 
 def test_post_rollout_hooks_hear_of_the_end() -> None:
