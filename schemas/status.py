@@ -60,6 +60,7 @@ class Reason(StrEnum):
     REVERTED = "Reverted"
     TARGET_MISSING = "TargetMissing"
     DRIFT = "Drift"
+    SPEC_EDITED = "SpecEdited"
     THRESHOLD_REACHED = "ThresholdReached"
     ROLLBACK_REQUESTED = "RollbackRequested"
     ROLLED_BACK = "RolledBack"

@@ -105,9 +105,12 @@ def settle(draft: Draft) -> Draft:
         return late
     intact = _intact(draft)
     if status.settled and not intact:
-        return draft.set(settled=False, verdict_since=None, behind_since=seen.now).tell(
-            Reason.DRIFT, f"Objects of {draft.place} were changed by somebody else, repairing", warn=True
-        )
+        unsettled = draft.set(settled=False, verdict_since=None, behind_since=seen.now)
+        if status.observed_generation != draft.canary.metadata.generation:
+            # other objects are asked for now: nobody has touched them
+            return unsettled.because(Reason.SPEC_EDITED, f"The spec of {draft.place} was edited, its objects follow")
+        text = f"Objects of {draft.place} were changed by somebody else, repairing"
+        return unsettled.tell(Reason.DRIFT, text, warn=True)
     if not status.settled:
         found = gateway(draft.canary, seen)
         if found.refused:

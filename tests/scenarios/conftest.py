@@ -11,7 +11,8 @@ from handlers.adapters.kube import Kube, find_access
 from schemas.settings import Settings
 from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
 from tests.scenarios.manifest import DRAIN
-from tests.scenarios.on_cluster import OnCluster, Place, Watch
+from tests.scenarios.on_cluster import OnCluster
+from tests.scenarios.place import Place, Watch
 from tests.scenarios.surroundings import Answers, Heard
 
 collect_ignore = [] if wanted_for_real() else ["test_on_cluster.py"]

@@ -28,7 +28,8 @@ class Strict(BaseModel):
 class Start(Strict):
     """The Canary and how far its story has gone when it begins; it is really played there.
 
-    ``left_by``: not by us, and nobody of us has looked at it; only then ``failed_checks`` may be given.
+    ``objects`` are there before the Canary; ``container`` is added to the target's. ``left_by``:
+    by another controller, and nobody of us has looked at it; only then ``failed_checks`` may be given.
     """
 
     analysis: dict[str, Any] = {}
@@ -39,6 +40,8 @@ class Start(Strict):
     weight: int | None = None
     iterations: int | None = None
     failed_checks: int | None = None
+    container: dict[str, Any] = {}
+    objects: tuple[dict[str, Any], ...] = ()
     left_by: Literal["Flagger"] | None = None
 
 
@@ -99,6 +102,8 @@ class Then(Strict):
     reply: str | None = None
     reasons: Texts | None = None
     hears: Texts | None = None
+    queries: Texts | None = None
+    objects: dict[str, Literal["missing"] | dict[str, Any]] | None = None
     hashes: Literal["Flagger's", "ours"] | None = None
     gone: bool | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
@@ -121,6 +126,8 @@ class Step(Strict):
     command: str | Order | None = None
     edit: dict[str, Any] | None = None
     somebody: Deed | None = None
+    apply: dict[str, Any] | None = None
+    remove: str | None = None
     delete: Literal["canary"] | None = None
     second_canary: Literal["older", "gone"] | None = None
     late_worker: Literal["writes"] | None = None
@@ -153,6 +160,13 @@ class Scenario(Strict):
     start: Start = Start()
     steps: tuple[Step, ...] = Field(min_length=1)
     file: str = ""
+
+    @model_validator(mode="after")
+    def _other_objects(self) -> Scenario:
+        others = self.start.objects or any(step.action in ("apply", "remove") for step in self.steps)
+        if others and "core" in (self.only or ("core",)):
+            raise ValueError("the core sees no other objects: a story about them is `only: {cluster: …}`")
+        return self
 
     def plays_on(self, world: Literal["core", "cluster"]) -> bool:
         return not self.only or world in self.only

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, on_podinfo
+from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, on_podinfo, podinfo
 from tests.scenarios.format import Answer, Start
 
 _WELL_KNOWN = {"request-success-rate": SUCCESS_RATE, "request-duration": DURATION}
@@ -27,6 +27,13 @@ def spec_of(start: Start, url: Callable[[str], str]) -> dict[str, Any]:
     analysis["webhooks"] = [_hook(item, url) for item in start.hooks]
     made = on_podinfo(analysis, progressDeadlineSeconds=DEADLINE)
     return deep(made, start.spec)
+
+
+def target_of(start: Start) -> dict[str, Any]:
+    """The Deployment, before the Canary."""
+    target = podinfo()
+    target["spec"]["template"]["spec"]["containers"][0] |= start.container
+    return target
 
 
 def deep(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +61,7 @@ def passes(answer: Answer) -> bool:
 
 def _metric(item: str | dict[str, Any]) -> dict[str, Any]:
     if isinstance(item, dict):
-        return {**_WELL_KNOWN.get(item["name"], {"interval": "10s"}), **item}
+        return deep(_WELL_KNOWN.get(item["name"], {"interval": "10s"}), item)
     return _WELL_KNOWN.get(item) or {"name": item, "interval": "10s", "query": item, "thresholdRange": {"max": 100}}
 
 

@@ -3,65 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from handlers.adapters.errors import TransientError
-from handlers.adapters.kube import Access, Object
-from schemas.base import format_time
+from handlers.adapters.kube import Object
 from schemas.canary import Canary
 from schemas.events import ChangeReason
-from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, METRIC_TEMPLATE, ROUTE_TABLE, SERVICE, Resource
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
-from tests.handlers.core.manifests import podinfo
-from tests.handlers.house import CountingKube, Crash, House
+from tests.handlers.house import Crash
 from tests.moving import move_in
 from tests.scenarios.beginning import play_to
+from tests.scenarios.deeds import Deeds
 from tests.scenarios.faults import Faults
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import deep, left_over, spec_of, status_of
+from tests.scenarios.manifest import deep, left_over, spec_of, status_of, target_of
+from tests.scenarios.place import PRIMARY, TARGET, Place
 from tests.scenarios.play import Seen, hashes_of, summary
 from tests.scenarios.routes import in_words, shares_of
-from tests.scenarios.surroundings import Answers, Heard, Pods
+from tests.scenarios.surroundings import Answers, Heard
 
-TARGET, PRIMARY = "podinfo", "podinfo-primary"
 NAMES = {"target": TARGET, "primary": PRIMARY}
-
-
-class Watch(CountingKube):
-    """Deployments say since when they are not available by the real clock; here they say it by the scenario's."""
-
-    def __init__(self, access: Access, **options: Any) -> None:
-        super().__init__(access, **options)
-        self.away_since: dict[str, datetime] = {}
-
-    async def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        found = await super().find(resource, namespace, name)
-        if found is not None and resource is DEPLOYMENT and name in self.away_since:
-            for condition in found["status"].get("conditions") or ():
-                condition["lastUpdateTime"] = format_time(self.away_since[name])
-        return found
-
-
-class Place(House):
-    """A house in a namespace of its own, whose pods are as a scenario says."""
-
-    def __init__(self, kube: Watch, *rest: Any) -> None:
-        super().__init__(kube, *rest)
-        self.pods = Pods(self.admin, self.namespace)
-        self.away_since = kube.away_since
-
-    async def catch_up(self) -> None:
-        await self.gloo()
-        await self.pods.settle()
-        for name in (TARGET, PRIMARY):
-            if name in self.pods.away:
-                self.away_since.setdefault(name, self.now)
-            else:
-                self.away_since.pop(name, None)
 
 
 class OnCluster:
@@ -71,7 +38,7 @@ class OnCluster:
         self.house, self.answers, self.heard = house, answers, heard
         self.pods = house.pods
         self.faults = Faults(house, heard)
-        self.gone: Object | None = None
+        self.deeds = Deeds(house, answers)
         self.reply = ""
         self.deleted = False
         self.last = CanaryStatus()
@@ -82,10 +49,13 @@ class OnCluster:
         if start.left_by:
             house.uid = (await move_in(house.admin, house.namespace, start.phase, spec, **left_over(start))).uid
             return
-        target = podinfo()
+        for item in start.objects:
+            await self.deeds.apply(item)
+        target = target_of(start)
         target["metadata"] = {"name": TARGET, "namespace": house.namespace}
         await house.admin.create(DEPLOYMENT, target)
         made = {"metadata": {"name": "podinfo", "namespace": house.namespace}, "spec": spec}
+        house.service = spec["service"].get("name", TARGET)
         house.uid = (await house.admin.create(CANARY, made))["metadata"]["uid"]
         await play_to(self, start)
 
@@ -93,15 +63,16 @@ class OnCluster:
         self.heard.notices.clear()
         self.heard.receivers.clear()
         self.answers.asked.clear()
+        self.answers.queries.clear()
         self.house.kube.reset()
         self.reply = ""
         await getattr(self, f"_{action}")(value)
 
-    async def see(self) -> Seen:
+    async def see(self, places: Iterable[str] = ()) -> Seen:
         house = self.house
         route, apex, target, primary, status = await asyncio.gather(
-            house.admin.find(ROUTE_TABLE, house.namespace, "podinfo"),
-            house.admin.find(SERVICE, house.namespace, "podinfo"),
+            house.route(),
+            house.admin.find(SERVICE, house.namespace, house.service),
             house.admin.find(DEPLOYMENT, house.namespace, TARGET),
             house.admin.find(DEPLOYMENT, house.namespace, PRIMARY),
             self._status(),
@@ -112,7 +83,17 @@ class OnCluster:
         ours = weight == status.canary_weight
         assert not (weight and parked and ours), "the target is at zero while it is routed to"
         seen = self._told(status, weight, workloads)
-        return replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted)
+        return replace(
+            seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, objects=await self._objects(places)
+        )
+
+    async def _objects(self, places: Iterable[str]) -> dict[str, Any]:
+        found = {}
+        for text in places:
+            resource, name = self.deeds.place(text)
+            item = await self.house.admin.find(resource, self.house.namespace, name)
+            found[text] = json.loads(self._plain(json.dumps(item)))
+        return found
 
     async def _status(self) -> CanaryStatus:
         """The last there was, once the Canary is gone."""
@@ -141,6 +122,7 @@ class OnCluster:
             asked=tuple(dict.fromkeys(self.answers.asked)),
             reply=self._plain(self.reply),
             hashes=hashes_of(status),
+            queries=tuple(self.answers.queries),
             reasons=tuple(notice.reason for notice in self.heard.notices),
             hears=tuple(self.heard.receivers),
             written=tuple(written),
@@ -202,6 +184,7 @@ class OnCluster:
         item = await house.object(CANARY, "podinfo")
         item["spec"] = deep(item["spec"], spec)
         await house.admin.replace(CANARY, item)
+        house.service = item["spec"]["service"].get("name", TARGET)
         await self._wake("spec")
 
     async def _delete(self, _canary: str) -> None:
@@ -227,83 +210,29 @@ class OnCluster:
     async def _gateway(self, verdict: str) -> None:
         self.house.gateway = None if verdict == "silent" else verdict
         house = self.house
-        route = await house.admin.find(ROUTE_TABLE, house.namespace, "podinfo")
+        route = await house.route()
         if route is not None and route.get("status"):
-            await house.admin.patch(ROUTE_TABLE, house.namespace, "podinfo", {"status": None})
-        await house.gloo()
+            await house.admin.patch(ROUTE_TABLE, house.namespace, route["metadata"]["name"], {"status": None})
+        await house.report()
 
     async def _pods(self, states: dict[str, str]) -> None:
         for role, state in states.items():
             self.pods.turn(NAMES[role], ready=state == "ready")
 
+    async def _somebody(self, deed: str) -> None:
+        await self.deeds.somebody(deed)
+
+    async def _apply(self, item: dict[str, Any]) -> None:
+        await self.deeds.apply(item)
+
+    async def _remove(self, place: str) -> None:
+        await self.deeds.remove(place)
+
     async def _second_canary(self, who: str) -> None:
-        """Of two that are as old the name decides."""
-        admin, namespace = self.house.admin, self.house.namespace
-        if who == "gone":
-            await admin.delete(CANARY, namespace, "a-first")
-            return
-        spec = (await self.house.object(CANARY, "podinfo"))["spec"]
-        await admin.create(CANARY, {"metadata": {"name": "a-first", "namespace": namespace}, "spec": spec})
+        await self.deeds.second_canary(who)
 
     async def _late_worker(self, _writes: str) -> None:
         await self._woken(self.faults.release())
-
-    async def _somebody(self, deed: str) -> None:
-        admin, namespace = self.house.admin, self.house.namespace
-        match deed.split():
-            case ["deletes", "the", "RouteTable"]:
-                await admin.delete(ROUTE_TABLE, namespace, "podinfo")
-            case ["deletes", "the", "primary"]:
-                await admin.delete(DEPLOYMENT, namespace, PRIMARY)
-            case ["deletes", "the", "target"]:
-                self.gone = await admin.get(DEPLOYMENT, namespace, TARGET)
-                await admin.delete(DEPLOYMENT, namespace, TARGET)
-            case ["restores", "the", "target"]:
-                await admin.create(DEPLOYMENT, _applied_again(self.gone))
-            case ["makes", "the", "metric", "template", name]:
-                provider = {"type": "prometheus", "address": self.answers.url}
-                made = {
-                    "metadata": {"name": name, "namespace": namespace},
-                    "spec": {"provider": provider, "query": "template-query"},
-                }
-                await admin.create(METRIC_TEMPLATE, made)
-            case ["makes", "a", "Service", *_]:
-                spec = {"selector": {"app": TARGET}, "ports": [{"name": "http", "port": 9898}]}
-                made = {"metadata": {"name": "podinfo", "namespace": namespace}, "spec": spec}
-                await admin.create(SERVICE, made)
-            case ["deletes", "the", "snapshots"]:
-                for name in await self.house.snapshots():
-                    await admin.delete(CONTROLLER_REVISION, namespace, name)
-            case _:
-                await self._hands_on(deed)
-
-    async def _hands_on(self, deed: str) -> None:
-        admin, namespace = self.house.admin, self.house.namespace
-        routes = (await self.house.object(ROUTE_TABLE, "podinfo"))["spec"]["routes"]
-        edited = {"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": "podinfo:edited"}]}}}}
-        match deed:
-            case "edits the RouteTable":
-                shares = routes[0]["routeAction"]["multi"]["destinations"]
-                shares[0]["weight"], shares[1]["weight"] = 12, 88
-                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
-            case "labels the RouteTable":
-                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"metadata": {"labels": {"owner": "somebody"}}})
-            case "adds options to the route":
-                routes[0]["options"] = {"timeout": "3s"}
-                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
-            case "empties the RouteTable":
-                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": None}})
-            case "copies a fence to the RouteTable":
-                fence = {"annotations": {ROUTE_STEP: "9999"}}
-                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"metadata": fence})
-            case "edits the primary":
-                await admin.patch(DEPLOYMENT, namespace, PRIMARY, edited, type="strategic")
-            case "scales the target to 0":
-                await admin.patch(DEPLOYMENT, namespace, TARGET, {"spec": {"replicas": 0}})
-            case "scales the primary to 3":
-                await admin.patch(DEPLOYMENT, namespace, PRIMARY, {"spec": {"replicas": 3}})
-            case _:
-                raise AssertionError(f"nobody knows how somebody {deed}")
 
 
 def _weight(route: Object | None) -> int:
@@ -324,14 +253,3 @@ def _selected(service: Object | None) -> str:
 
 def _image(workload: Workload) -> str:
     return str(workload.template["spec"]["containers"][0]["image"])
-
-
-def _applied_again(gone: Object | None) -> Object:
-    assert gone is not None, "nobody has deleted it"
-    metadata = {key: gone["metadata"][key] for key in ("name", "namespace")}
-    metadata["annotations"] = {
-        key: text
-        for key, text in (gone["metadata"].get("annotations") or {}).items()
-        if "deployment.kubernetes" not in key
-    }
-    return {"metadata": metadata, "spec": gone["spec"]}

@@ -3,98 +3,24 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from handlers.core.draft import Decision
-from handlers.core.observation import Answers, Observation
 from handlers.core.receivers import receivers
 from schemas.canary import Canary
-from schemas.events import ChangeReason, Command, Stimulus, Verb
+from schemas.events import ChangeReason, Command, Verb
 from schemas.gloo import ROUTE_STEP
 from schemas.status import IDLE, LastStep
 from schemas.workload import Workload
 from tests.handlers.core.shapes import image_of
-from tests.handlers.core.watched import Watched
 from tests.peer import Left
 from tests.scenarios.beginning import play_to
+from tests.scenarios.core_world import CoreWorld
 from tests.scenarios.format import Order, Start
-from tests.scenarios.manifest import DRAIN, NEVER, deep, left_over, passes, spec_of
+from tests.scenarios.manifest import deep, left_over, passes, spec_of, target_of
 from tests.scenarios.play import Seen, hashes_of, summary
 from tests.scenarios.routes import in_words
-
-
-class CoreWorld(Watched):
-    """The watched world with the faults that scenarios speak of."""
-
-    def __init__(self, spec: dict[str, Any]) -> None:
-        super().__init__(spec, drain=DRAIN)
-        self.fault = ""
-        self.late: tuple[Canary, Observation] | None = None
-        """What a worker that stalled after its commit is about to write."""
-        self.kept: Answers | None = None
-        """Answers of a try whose commit was lost."""
-        self.once: set[str] = set()
-        """Hooks that pass the next time they are asked, and no more."""
-        self.gone_for_good = False
-        """Whether somebody has deleted the Canary, and nothing held it."""
-        self.not_ready_since: dict[str, Any] = {}
-        self.replies: list[str] = []
-
-    def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
-        if self.gone_for_good:
-            return Decision(self.status)
-        fault, self.fault = self.fault, ""
-        if fault == "conflict at the commit":
-            # what was decided is lost with the commit: everything is read and decided again, nothing asked twice
-            self.kept = self.look(stimulus)[1].answers
-        seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), stimulus)
-        decision = super().wake(stimulus, project=project and fault not in _BEFORE_ITS_WRITES)
-        self._forget()
-        if fault == "stalls before its writes":
-            self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
-        if decision.reply is not None:
-            self.replies.append(f"{'accepted' if decision.reply.accepted else 'refused'}: {decision.reply.message}")
-        return decision
-
-    def _ask(self, canary: Canary, seen: Observation) -> Answers | None:
-        return self.kept or super()._ask(canary, seen)
-
-    def _forget(self) -> None:
-        self.kept = None
-        spent = self.once & set(self.asked)
-        self.hooks |= dict.fromkeys(spent, False)
-        self.once -= spent
-
-    def write_late(self) -> None:
-        """Each write is guarded by the version that was read: over what has moved on, everything is read again."""
-        assert self.late is not None, "no worker has stalled"
-        (canary, seen), self.late = self.late, None
-        if (seen.route, seen.target, seen.primary) != self._objects():
-            canary = Canary.from_object(copy.deepcopy(self.item))
-            seen = self.observe(canary, seen.stimulus)
-        self.project(canary, seen)
-        self._cluster_is_safe()
-
-    def _objects(self) -> tuple[Any, Any, Any]:
-        return self.route, self._with_status(self.target, "target"), self._with_status(self.primary, "primary")
-
-    def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
-        """Deployments say since when they are not available."""
-        shown = super()._with_status(item, role)
-        if shown is None:
-            return None
-        if NEVER in image_of(shown["spec"]["template"]):
-            shown["status"]["availableReplicas"] = 0
-        if shown["status"]["availableReplicas"] or not shown["spec"]["replicas"]:
-            self.not_ready_since.pop(role, None)
-            return shown
-        since = self.not_ready_since.setdefault(role, self.now)
-        gone = {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable"}
-        shown["status"]["conditions"].append({**gone, "lastUpdateTime": since.isoformat()})
-        return shown
-
-
-_BEFORE_ITS_WRITES = ("dies before its writes", "stalls before its writes")
 
 
 class OnCore:
@@ -105,6 +31,7 @@ class OnCore:
     async def begin(self, start: Start) -> None:
         spec = spec_of(start, lambda name: f"http://gate.test/{name}")
         self.world = CoreWorld(spec)
+        self.world.target = target_of(start)
         if start.left_by:
             self._move_in(Left(start.phase, spec, **left_over(start)))
         await play_to(self, start)
@@ -120,13 +47,14 @@ class OnCore:
         world = self.world
         self._before = (len(world.notices), len(world.decisions), copy.deepcopy(self._objects()))
         world.asked.clear()
+        world.queries.clear()
         world.replies.clear()
         getattr(self, f"_{action}")(value)
 
     def _objects(self) -> dict[str, Any]:
         return {"RouteTable": self.world.route, "target": self.world.target, "primary": self.world.primary}
 
-    async def see(self) -> Seen:
+    async def see(self, places: Iterable[str] = ()) -> Seen:
         world, status = self.world, self.world.status
         notices, commits, objects = self._before
         told = world.notices[notices:]
@@ -143,7 +71,7 @@ class OnCore:
             promoted=conditions.get("Promoted", ""),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,
-            image={role: image_of(item["spec"]["template"]) for role, item in roles.items() if item},
+            image={role: image_of(Workload(item).content) for role, item in roles.items() if item},
             replicas={role: Workload(item).replicas for role, item in roles.items() if item},
             told=tuple(notice.message for notice in told),
             alerts=tuple((notice.severity, notice.alert) for notice in told if notice.severity),
@@ -152,6 +80,7 @@ class OnCore:
             routes=in_words(world.route),
             hashes=hashes_of(status),
             gone=world.gone_for_good,
+            queries=tuple(world.queries),
             reasons=tuple(notice.reason for notice in told),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
             written=tuple(["the status"] * (len(world.decisions) > commits) + written),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -32,6 +33,8 @@ class Seen:
     reply: str = ""
     reasons: tuple[str, ...] = ()
     hashes: str = ""
+    queries: tuple[str, ...] = ()
+    objects: Mapping[str, Any] | None = None
     gone: bool = False
     hears: tuple[str, ...] = ()
     apex: str | None = None
@@ -60,7 +63,8 @@ class Stage(Protocol):
 
     async def do(self, action: str, value: Any) -> None: ...
 
-    async def see(self) -> Seen: ...
+    async def see(self, places: Iterable[str] = ()) -> Seen:
+        """``places``: other objects to look at, each as ``Kind/name``."""
 
 
 async def play(scenario: Scenario, stage: Stage) -> None:
@@ -75,7 +79,7 @@ async def play(scenario: Scenario, stage: Stage) -> None:
             raise AssertionError(_where(scenario, number, step) + f"\n  breaks a promise: {error}") from error
         if step.then is None:
             continue
-        seen = await stage.see()
+        seen = await stage.see(step.then.objects or ())
         if wrong := compare(step.then, seen):
             raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"in short: {seen.last}"]))
 
@@ -134,6 +138,20 @@ def _alert(wanted: Any, seen: Seen) -> list[str]:
     ]
 
 
+def _objects(wanted: Mapping[str, Any], seen: Seen) -> list[str]:
+    found = seen.objects or {}
+    return [line for place, parts in wanted.items() for line in _parts(place, parts, found.get(place))]
+
+
+def _parts(place: str, wanted: Any, found: Any) -> list[str]:
+    """What is not written here may be as it likes; null is for what must not be there."""
+    if wanted == "missing" or found is None:
+        return [] if found is None and wanted in ("missing", None) else [_line(place, wanted, found)]
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return [line for key, value in wanted.items() for line in _parts(f"{place} {key}", value, found.get(key))]
+    return [] if wanted == found else [_line(place, wanted, found)]
+
+
 def _sentence(what: str, wanted: str, text: str) -> list[str]:
     return [] if says(wanted, text) else [_line(what, wanted, text)]
 
@@ -144,6 +162,8 @@ _SENTENCES: dict[str, Any] = {
     "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
     "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
     "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
+    "objects": _objects,
+    "queries": lambda wanted, seen: _each("queries", wanted, seen.queries),
     "reasons": lambda wanted, seen: _each("reasons", wanted, seen.reasons),
     "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,

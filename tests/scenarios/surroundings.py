@@ -29,6 +29,7 @@ class Answers(Answering):
         super().__init__()
         self.values: dict[str, float | str] = {}
         self.away = False
+        self.queries: list[str] = []
         self.once: set[str] = set()
         """Hooks that pass the next time, and no more."""
 
@@ -47,6 +48,7 @@ class Answers(Answering):
         if query == "vector(1)":
             self.asked.append("providers")
             return web.Response(status=503, text="it is down") if self.away else _number(1)
+        self.queries.append(query)
         name = _metric_of(query)
         self.asked.append(name)
         value = self.values.get(name, 100)
