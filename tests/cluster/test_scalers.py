@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, Resource
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
 from schemas.workload import PAUSED_REPLICAS
 from tests import keda
 from tests.cluster.world import NEW, World, canarybus
@@ -26,21 +26,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
     async with own_namespace(kube) as namespace, canarybus(kube, kubeconfig, namespace, tmp_path) as started:
         yield started
-
-
-async def until(
-    world: World, resource: Resource, name: str, wanted: Callable[[dict[str, Any]], bool]
-) -> dict[str, Any]:
-    """The object as soon as it is as ``wanted``."""
-    async with asyncio.timeout(30):
-        found = await world.kube.get(resource, world.namespace, name)
-        if wanted(found):
-            return found
-        version = found["metadata"]["resourceVersion"]
-        async for event in world.kube.watch(resource, world.namespace, resource_version=version):
-            if event.object["metadata"].get("name") == name and wanted(event.object):
-                return event.object
-    raise AssertionError("the watch ended")
 
 
 def paused(item: dict[str, Any]) -> str | None:
@@ -57,9 +42,9 @@ async def test_an_autoscaler_is_followed_at_rest_and_its_copy_has_a_floor_in_a_r
     def followed(item: dict[str, Any]) -> bool:
         return (item["spec"]["maxReplicas"], item["metadata"].get("labels")) == (6, {"team": "a"})
 
-    await until(world, HORIZONTAL_POD_AUTOSCALER, "podinfo-primary", followed)
+    await world.sees(HORIZONTAL_POD_AUTOSCALER, "podinfo-primary", followed)
     await world.kube.patch(DEPLOYMENT, world.namespace, "podinfo-primary", {"spec": {"replicas": 4}})
-    await until(world, DEPLOYMENT, "podinfo-primary", lambda item: item["status"].get("availableReplicas") == 4)
+    await world.sees(DEPLOYMENT, "podinfo-primary", lambda item: item["status"].get("availableReplicas") == 4)
     await world.hold_at_every_step()
     await world.set_image(NEW)
     await world.seen(lambda status: status.get("canaryWeight") == 25)
@@ -67,7 +52,7 @@ async def test_an_autoscaler_is_followed_at_rest_and_its_copy_has_a_floor_in_a_r
     clone = await world.kube.get(HORIZONTAL_POD_AUTOSCALER, world.namespace, "podinfo-primary")
     assert clone["spec"]["minReplicas"] == 4
     await world.kube.patch(DEPLOYMENT, world.namespace, "podinfo-primary", {"spec": {"replicas": 1}})
-    await until(world, DEPLOYMENT, "podinfo-primary", lambda item: item["spec"]["replicas"] == 4)
+    await world.sees(DEPLOYMENT, "podinfo-primary", lambda item: item["spec"]["replicas"] == 4)
     world.prometheus.success_rate = 100
     await world.until("Succeeded")
     assert (await world.kube.get(DEPLOYMENT, world.namespace, "podinfo-primary"))["spec"]["replicas"] == 4

@@ -149,6 +149,22 @@ class World:
                 found = [event.object] if event.type == "ADDED" and text in event.object["message"] else []
         return found
 
+    async def sees(self, resource: Resource, name: str, wanted: Callable[[Object], bool]) -> Object:
+        """The object as soon as it is as ``wanted``."""
+        found = await self.kube.get(resource, self.namespace, name)
+        if wanted(found):
+            return found
+        version = found["metadata"]["resourceVersion"]
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                async for event in self.kube.watch(resource, self.namespace, resource_version=version):
+                    if event.object["metadata"].get("name") == name and wanted(event.object):
+                        return event.object
+        except TimeoutError:
+            found = await self.kube.get(resource, self.namespace, name)
+            raise AssertionError(f"in vain; {resource.kind} {name} is {found}") from None
+        raise AssertionError("the watch ended")
+
     async def dead_letters(self) -> list[str]:
         """Subjects of messages that nobody could work on: a missing right would be found here."""
         await self.operator.flush()

@@ -14,7 +14,7 @@ from tests.handlers.house import NAMESPACE, House
 PRIMARY = "default-podinfo-primaryupstream-9898"
 SETTINGS: dict[str, Any] = {
     "connectionConfig": {"connectTimeout": "1s", "tcpKeepalive": {"keepaliveProbes": 3, "keepaliveTime": "9s"}},
-    "loadBalancerConfig": {"ringHash": {"ringHashConfig": {"minimumRingSize": "8"}}},
+    "loadBalancerConfig": {"ringHash": {"ringHashConfig": {"minimumRingSize": 8}}},
 }
 
 

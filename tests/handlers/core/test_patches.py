@@ -164,7 +164,7 @@ def upstream(settings: dict[str, Any] | None) -> dict[str, Any]:
 
 SETTINGS: dict[str, Any] = {
     "connectionConfig": {"connectTimeout": "1s", "tcpKeepalive": {"keepaliveProbes": 3, "unknown": 1}},
-    "loadBalancerConfig": {"ringHash": {"ringHashConfig": {"minimumRingSize": "8"}}},
+    "loadBalancerConfig": {"ringHash": {"ringHashConfig": {"minimumRingSize": 8}}},
     "useHttp2": True,
 }
 
