@@ -9,7 +9,9 @@ from deploy.sandbox.demo.stage import FINISH, Stage
 from schemas.status import Phase
 
 _FAULTS = 60.0
-"""Requests per second that are made to fail: well above what the checks allow, at every weight."""
+"""Requests per second that are made to fail: 4 % of all, where the checks allow 1 %."""
+_MANY_FAULTS = 200.0
+"""12 %, where the check allows 5 %."""
 
 
 class Act(NamedTuple):
@@ -65,10 +67,10 @@ async def latency(stage: Stage) -> str:
 
 
 async def custom_metric(stage: Stage) -> str:
-    return await _rolled_back(stage, "canary-custom-metric", "6.0.6", "/status/404", "404s percentage")
+    return await _rolled_back(stage, "canary-custom-metric", "6.0.6", "/status/404", "404s percentage", _MANY_FAULTS)
 
 
-async def _rolled_back(stage: Stage, manifest: str, version: str, path: str, check: str) -> str:
+async def _rolled_back(stage: Stage, manifest: str, version: str, path: str, check: str, rate: float = _FAULTS) -> str:
     """Faults from the first step on; the users stay on what the primary ran before."""
     before = await stage.application.primary_version()
     await stage.application.apply(manifest)
@@ -76,7 +78,7 @@ async def _rolled_back(stage: Stage, manifest: str, version: str, path: str, che
     told = len(stage.follower.events)
     await stage.roll_out(version)
     await stage.weight(5)
-    async with stage.faults(path, _FAULTS):
+    async with stage.faults(path, rate):
         await stage.follower.until(lambda status: status.phase is Phase.FAILED, "Failed", seconds=FINISH)
     failed = await stage.ended(Phase.FAILED)
     halts = [event.message for event in stage.follower.events[told:] if event.message.startswith("Halt ")]

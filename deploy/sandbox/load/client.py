@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from deploy.sandbox.load.answers import Reading, UnreadableError
 
 Cause = Literal["5xx", "404", "4xx", "refused", "reset", "timeout"]
+_KEPT = 64
+"""Idle connections; those of a crowd that has gone cost the gateway 50 KB each."""
 _IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS"})
 
 
@@ -67,6 +69,11 @@ class Client:
         self._connecting: set[asyncio.Task[None]] = set()
         self._watch: asyncio.TimerHandle | None = None
 
+    @property
+    def under_way(self) -> int:
+        """Requests that have no answer yet."""
+        return len(self._under_way)
+
     async def request(self, path: str | None = None, *, method: str = "GET", body: bytes = b"") -> Answer:
         """One request; never raises for what the other side does."""
         answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
@@ -108,7 +115,10 @@ class Client:
         return question
 
     def keep(self, connection: _Connection) -> None:
-        self._idle.append(connection)
+        if len(self._idle) < _KEPT:
+            self._idle.append(connection)
+        else:
+            connection.end()
 
     def lost(self, question: _Question, *, kept: bool, silent: bool) -> None:
         """A connection that had been kept may have been closed before the server saw the request: it is sent again."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from deploy.sandbox.load.client import Answer, Cause
 
-_SAMPLES = 20_000
-"""Latencies kept for the quantiles: the newest ones, some minutes at usual rates."""
+_SAMPLES = 5_000
+"""Latencies kept for the quantiles: the newest ones, some seconds at usual rates."""
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""A constant stream of requests, as many users make it: nobody waits for the others' answers."""
+"""A constant stream of requests, as many users make it: hardly anybody waits for the others' answers."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ class _Second(NamedTuple):
 class Load:
     """``async with Load("http://127.0.0.1:8080", host="app.example.com", rate=100) as load:`` sends until left.
 
-    ``rate`` in requests per second; ``timeout`` in seconds for each. Counted are requests when they end, by the
-    second, in total and since the last :meth:`mark`.
+    ``rate`` in requests per second; ``timeout`` in seconds for each. While ``at_once`` of them have no answer yet no
+    other is sent: a machine that is too slow gets fewer, not a jam. Counted are requests when they end, by the second,
+    in total and since the last :meth:`mark`.
     """
 
     def __init__(
@@ -39,12 +40,14 @@ class Load:
         rate: float = 50,
         headers: Mapping[str, str] | None = None,
         timeout: float = 10,
+        at_once: int = 200,
         seed: int | None = None,
     ) -> None:
         if rate <= 0:
             raise ValueError(f"rate must be above 0 requests per second, not {rate}")
         self._client = Client(url, host=host, headers=headers, timeout=timeout)
         self._rate = rate
+        self._at_once = at_once
         self._chance = random.Random(seed)
         self._provoke: tuple[str, float] = ("", 0.0)
         self._sender: asyncio.Task[None] | None = None
@@ -95,7 +98,8 @@ class Load:
             await asyncio.sleep(max(_SHORTEST_REST, due - loop.time()))
             due = max(due, loop.time() - _LARGEST_BACKLOG)
             while due <= loop.time():
-                self._one()
+                if self._client.under_way < self._at_once:
+                    self._one()
                 due += 1 / self._rate
             self._turn_second(loop.time())
 

@@ -22,9 +22,14 @@ class Split:
     def __init__(self, percent: int) -> None:
         self.percent = percent
         self.url = ""
+        self.asked = 0
+        self.open = asyncio.Event()
+        self.open.set()
         self._chance = random.Random(7)
 
     async def answer(self, request: Request) -> Response:
+        self.asked += 1
+        await self.open.wait()
         version = "6.0.1" if self._chance.random() * 100 < self.percent else "6.0.0"
         status = int(request.path.removeprefix("/status/")) if request.path.startswith("/status/") else 200
         return Response(status, b"", {"X-Podinfo-Version": version})
@@ -62,6 +67,18 @@ async def test_the_rate_is_kept(split: Split) -> None:
         began = loop.time()
         await answers(load, 200)
         assert loop.time() - began >= 0.95, "never faster than asked"
+
+
+async def test_a_server_that_is_too_slow_gets_no_more_than_so_many_requests_at_once(split: Split) -> None:
+    split.open.clear()
+    async with Load(split.url, rate=5000, at_once=20) as load:
+        async with asyncio.timeout(PATIENCE):
+            while split.asked < 20:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # 250 slots
+        assert split.asked == 20
+        split.open.set()
+        assert (await answers(load, 100)).failed == 0
 
 
 async def test_failures_that_were_provoked_are_counted_apart(split: Split) -> None:
