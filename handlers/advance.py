@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from handlers import snapshots
 from handlers.adapters.bus import Bus
-from handlers.adapters.errors import Conflict, NotFound, PermanentError, TransientError
+from handlers.adapters.errors import AdapterError, Conflict, NotFound, PermanentError, TransientError
 from handlers.adapters.kube import Kube
 from handlers.ask import Asker
 from handlers.core.configs import Revision
@@ -21,11 +21,12 @@ from handlers.core.draft import Decision
 from handlers.core.inherited import found_revisions
 from handlers.core.observation import Answers
 from handlers.core.plan import plan
+from handlers.core.signals import as_command
 from handlers.core.step import obstructed, step
 from handlers.farewell import farewell
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
-from handlers.telling import Count, Teller, count_nothing
+from handlers.telling import SOURCE, Count, Teller, count_nothing
 from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
 from schemas.events import Change, ChangeReason, Command, Reply, Stimulus
@@ -51,6 +52,13 @@ class Kept:
 
     asked_for: tuple[object, ...]
     answers: Answers
+
+
+@dataclass
+class Ear:
+    """The signal of a rollback hook that was heard in this wake and is not committed yet."""
+
+    signal: Command | None = None
 
 
 class Advance:
@@ -91,6 +99,16 @@ class Advance:
         return reply
 
     async def _advance(self, ref: Ref, stimulus: Stimulus, started: float) -> tuple[Reply, str]:
+        ear = Ear()
+        try:
+            return await self._try(ref, stimulus, started, ear)
+        except (AdapterError, asyncio.CancelledError):
+            if ear.signal is not None:
+                # it may be given once only: as a command it is kept until it can be obeyed
+                await self._bus.publish(ear.signal, source=SOURCE)
+            raise
+
+    async def _try(self, ref: Ref, stimulus: Stimulus, started: float, ear: Ear) -> tuple[Reply, str]:
         kept: Kept | None = None
         for _ in range(_COMMITS):
             sight = await self._observer.look(ref, stimulus)
@@ -99,7 +117,7 @@ class Advance:
             if sight is None or not self._concerns(sight.canary, stimulus):
                 return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
             await self._teller.tell_again(sight)
-            kept = await self._ask(sight, kept)
+            kept = await self._ask(sight, kept, ear)
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
             decision = step(sight.canary, seen)
             try:
@@ -107,6 +125,7 @@ class Advance:
             except (Conflict, NotFound):
                 # changed or deleted meanwhile: the next look says which
                 continue
+            ear.signal = None
             await self._project(sight, committed, stimulus, started)
             if decision.changed:
                 await self._teller.tell(sight, seen, committed.status, time.monotonic() - started)
@@ -125,7 +144,7 @@ class Advance:
         named = canary.metadata.uid if isinstance(stimulus, Command) else stimulus.uid
         return ours and (not namespaces or canary.ref.namespace in namespaces) and named == canary.metadata.uid
 
-    async def _ask(self, sight: Sight, kept: Kept | None) -> Kept | None:
+    async def _ask(self, sight: Sight, kept: Kept | None, ear: Ear) -> Kept | None:
         """Once per question; a rollback signal that was heard counts even for a status that moved meanwhile."""
         canary, seen = sight.canary, sight.seen
         status = canary.status
@@ -138,6 +157,7 @@ class Advance:
             return Kept(question, Answers(hooks=heard)) if heard else None
         started = asyncio.get_running_loop().time()
         answers = await self._asker.ask(canary, seen, wanted)
+        ear.signal = as_command(canary, answers) or ear.signal
         if asyncio.get_running_loop().time() - started > _SLOW and await self._observer.moved(sight):
             answers = answers.model_copy(update={"moved": True})
         return Kept(question, answers.model_copy(update={"hooks": (*heard, *answers.hooks)}))
