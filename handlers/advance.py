@@ -81,6 +81,7 @@ class Advance:
         """
         self._count = tell
         self._kube = kube
+        self._bus = bus
         self._teller = Teller(kube, bus, settings, count)
         self._asker = asker
         self._settings = settings

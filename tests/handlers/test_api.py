@@ -20,7 +20,7 @@ from tests.handlers.listening import progressing, told
 
 async def ask(house: House, subject: str, **body: str) -> tuple[str, dict[str, Any]]:
     """The code of a refusal ("" when there is none) and the answer."""
-    answer = await house.bus.client.request(f"canary.api.{subject}", json.dumps(body).encode(), timeout=10)
+    answer = await house.bus.client.request(f"canary.api.{subject}", json.dumps(body).encode(), timeout=20)
     code = (answer.headers or {}).get("Nats-Service-Error-Code", "")
     return code, json.loads(answer.data) if answer.data else {}
 
@@ -50,7 +50,7 @@ async def test_the_api_answers_after_the_commit_and_is_listed(house: House, app:
         "step": status.step,
         "message": "Rolling back podinfo.default aborted by ci: error budget",
     }
-    listed = json.loads((await house.bus.client.request("$SRV.INFO.canarybus", b"", timeout=5)).data)
+    listed = json.loads((await house.bus.client.request("$SRV.INFO.canarybus", b"", timeout=20)).data)
     names = {endpoint["name"] for endpoint in listed["endpoints"]}
     assert names == {*(verb.value for verb in Verb), "get", "list", "list-namespace"}
 
@@ -82,7 +82,7 @@ async def test_what_is_not_there_what_has_moved_and_what_cannot_be_read_have_cod
     assert (await ask(house, "promote.default.nobody"))[0] == "404"
     assert (await ask(house, "abort.default.podinfo", phase="Promoting"))[0] == "409"
     assert (await ask(house, "abort.default.podinfo", revision="0123456789abcdef"))[0] == "409"
-    unreadable = await house.bus.client.request("canary.api.abort.default.podinfo", b"[1]", timeout=5)
+    unreadable = await house.bus.client.request("canary.api.abort.default.podinfo", b"[1]", timeout=20)
     assert unreadable.headers is not None
     assert unreadable.headers["Nats-Service-Error-Code"] == "400"
     assert (await house.status()).phase is Phase.PROGRESSING
@@ -93,7 +93,7 @@ async def test_a_bus_that_works_before_an_api_server_that_does_not_answers_503(h
         raise Unavailable("Kubernetes API: no answer\nwithin 10s")
 
     app.kube.find = away  # type: ignore[method-assign]
-    answer = await house.bus.client.request("canary.api.abort.default.podinfo", b"", timeout=5)
+    answer = await house.bus.client.request("canary.api.abort.default.podinfo", b"", timeout=20)
     assert answer.headers is not None
     assert answer.headers["Nats-Service-Error-Code"] == "503"
     assert answer.headers["Nats-Service-Error"] == "Kubernetes API: no answer within 10s", "a header is one line"
@@ -204,7 +204,7 @@ async def test_no_request_waits_for_another_one(house: House, app: App) -> None:
 
     app.kube.find = slow  # type: ignore[method-assign]
     first = asyncio.create_task(ask(house, "pause.default.one"))
-    await asyncio.wait_for(waiting.wait(), 5)
+    await asyncio.wait_for(waiting.wait(), 20)
     assert (await ask(house, "pause.default.two"))[1]["accepted"] is True
     let_go.set()
     assert (await first)[1]["accepted"] is True
