@@ -88,6 +88,11 @@ class ConfigCopies:
         patch = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": noted}}
         await self._kube.patch(TARGETS[canary.spec.target_ref.kind], metadata["namespace"], metadata["name"], patch)
 
+    async def abandon(self, canary: Canary, former: Mapping[str, Any], primary: Mapping[str, Any] | None) -> None:
+        """Take back the copies of a primary that goes, but for those that ``primary`` reads."""
+        kept = configs.noted_copies(primary)
+        await asyncio.gather(*(self._release(canary, key) for key in sorted(configs.noted_copies(former) - kept)))
+
     async def _release(self, canary: Canary, key: str) -> None:
         resource, name = resource_of(key)
         existing = await self._find(canary, key)

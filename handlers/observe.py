@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from handlers import configs, snapshots
+from handlers import configs, orphans, snapshots
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
 from handlers.configs import Found
@@ -19,7 +19,7 @@ from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
 from schemas.settings import Settings
-from schemas.status import IDLE, Phase
+from schemas.status import IDLE, Names, Phase
 from schemas.workload import Workload
 
 Clock = Callable[[], datetime]
@@ -29,23 +29,6 @@ def wall_clock() -> datetime:
     """In whole milliseconds, as a status keeps them: what is replayed from a result is the same to the digit."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-class Names(NamedTuple):
-    """Where a Canary's objects are: all that must be known before they can be read."""
-
-    kind: str
-    target: str
-    primary: str
-    service: str
-    scaler_kind: str = ""
-    scaler: str = ""
-
-    @classmethod
-    def of(cls, canary: Canary) -> Names:
-        ref = canary.spec.autoscaler_ref
-        scaler = (ref.kind, ref.name) if ref else ("", "")
-        return cls(canary.spec.target_ref.kind, canary.target, canary.primary, canary.service, *scaler)
 
 
 class Objects(NamedTuple):
@@ -97,7 +80,7 @@ class Observer:
             item = await self._canary(ref)
             if item is None:
                 return None
-            names = Names.of(Canary.from_object(item))
+            names = Canary.from_object(item).names
         while True:
             around = await self._objects(ref, names)
             item = await self._canary(ref)
@@ -105,7 +88,7 @@ class Observer:
                 self._names.pop(ref, None)
                 return None
             canary = Canary.from_object(item)
-            if Names.of(canary) == names:
+            if canary.names == names:
                 self._names[ref] = names
                 found = await self._configs(canary, stimulus, around.target)
                 carried = await self._carried_configs(canary, around, found)
@@ -113,7 +96,7 @@ class Observer:
                 seen = seen.model_copy(update={"primary_configs": carried.checksums})
                 return Sight(canary, item, seen, found.configs, carried.configs)
             # somebody edited the spec: what was read belongs to other names
-            names = Names.of(canary)
+            names = canary.names
 
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
@@ -122,7 +105,7 @@ class Observer:
         workload = TARGETS.get(names.kind)
         if workload is None or not names.target:
             return Objects()
-        wanted = [(ROUTE_TABLE, names.service), (workload, names.target), (workload, names.primary)]
+        wanted = [(ROUTE_TABLE, names.service), (workload, names.target), (workload, f"{names.target}-primary")]
         if scaler := SCALERS.get(names.scaler_kind):
             wanted += [(scaler, names.scaler), (scaler, f"{names.scaler}-primary")]
         return Objects(
@@ -170,11 +153,11 @@ class Observer:
     ) -> Observation:
         status, (route, target, primary, *_) = canary.status, around
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
-        unproven = status.phase is Phase.NEW or status.invalid
+        unproven = status.phase is Phase.NEW or status.invalid or canary.asked is not None
         edited = status.observed_generation != canary.metadata.generation
         at_rest = status.settled and status.phase in IDLE
         missing = await self._missing(canary, around.scaler) if unproven or edited or at_rest else ()
-        twin, namesake = await self._older_twins(canary) if unproven else ("", "")
+        twin, namesake = await self._twins(canary) if unproven else ("", "")
         seen = Observation(
             now=self.now(),
             stimulus=stimulus,
@@ -187,6 +170,8 @@ class Observer:
             primary_current=own is not None and own.runs(status.primary_revision),
             scaler=_trimmed(around.scaler),
             primary_scaler=_trimmed(around.primary_scaler),
+            asked_target=await self._asked_target(canary, target),
+            orphans=await orphans.look(self._kube, canary) if _tidies(canary) else None,
             older_twin=twin,
             older_namesake=namesake,
             missing=missing if unproven or edited else (),
@@ -209,18 +194,27 @@ class Observer:
             return False
         return await snapshots.load(self._kube, canary, status.primary_revision, target) is None
 
-    async def _older_twins(self, canary: Canary) -> tuple[str, str]:
+    async def _asked_target(self, canary: Canary, target: Object | None) -> Object | None:
+        """Of an edited spec; usually it is the one that is in force already."""
+        asked = canary.asked
+        if asked is None or asked.same_target(canary.names) or asked.kind not in TARGETS:
+            return target
+        return _trimmed(await self._kube.find(TARGETS[asked.kind], canary.metadata.namespace, asked.target))
+
+    async def _twins(self, canary: Canary) -> tuple[str, str]:
         """Canaries of ours on the same target, and under the same service name, that were there first.
 
-        Two that write the same objects undo each other's work: the younger one stands back.
+        Two that write the same objects undo each other's work: who works there goes on, else the older one.
         """
         found, _ = await self._kube.list(CANARY, canary.metadata.namespace)
-        others = [other for item in found if (other := Canary.from_object(item)).belongs_to(self._provider)]
-        elder = [other for other in others if _age(other) < _age(canary)]
-        kind = canary.spec.target_ref.kind
-        on_target = [other for other in elder if (other.target, other.spec.target_ref.kind) == (canary.target, kind)]
-        on_service = [other for other in elder if other.service == canary.service]
-        return _first(on_target), _first(on_service)
+        others = [other for item in found if (other := Canary.from_object(item)).metadata.uid != canary.metadata.uid]
+        others = [other for other in others if other.belongs_to(self._provider)]
+        wanted = canary.names if canary.deleting else canary.asked or canary.names
+
+        def first(same: Callable[[Names], bool]) -> str:
+            return next((str(other.ref) for other in others if _comes_first(other, canary, same)), "")
+
+        return first(wanted.same_target), first(lambda names: names.service == wanted.service)
 
     async def _missing(self, canary: Canary, scaler: Object | None) -> tuple[str, ...]:
         """What the spec names besides the target and is not there; asked when it is unproven, and at rest."""
@@ -250,13 +244,21 @@ class Observer:
         )
 
 
+def _tidies(canary: Canary) -> bool:
+    return bool(canary.status.former) and canary.status.phase in IDLE and not canary.deleting
+
+
+def _comes_first(other: Canary, canary: Canary, same: Callable[[Names], bool]) -> bool:
+    """Who has made objects under these names stays with them, whoever is older; ``same`` compares with them."""
+    holds, ours = other.status.names is not None and same(other.names), canary.status.names and not canary.asked
+    if holds and not ours:
+        return True
+    return (holds or same(other.asked or other.names)) and holds == bool(ours) and _age(other) < _age(canary)
+
+
 def _age(canary: Canary) -> tuple[datetime, str]:
     """Creation times are whole seconds: the name decides between two of the same."""
     return canary.metadata.creation_timestamp or datetime.max.replace(tzinfo=UTC), canary.metadata.name
-
-
-def _first(canaries: list[Canary]) -> str:
-    return str(canaries[0].ref) if canaries else ""
 
 
 def _fences(item: Any) -> dict[str, str]:

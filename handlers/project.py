@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 
-from handlers import snapshots
+from handlers import orphans, snapshots
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
 from handlers.config_copies import ConfigCopies
 from handlers.core.observation import Observation
+from handlers.core.renaming import may_tidy
 from handlers.keeper import Keeper
 from handlers.observe import Observer, Sight
 from handlers.routing import Router
@@ -46,6 +48,12 @@ class Projector:
         """
         seen = sight.seen
         everything = _everything(sight.canary, canary, stimulus) or _refused(seen)
+        if sight.canary.names != (canary.status.names or canary.names):
+            # committed under the former names: the objects of the new ones were not looked at
+            again = await self._observer.look(canary.ref, stimulus)
+            if again is None:
+                return
+            canary, seen = again.canary, again.seen
         for attempt in range(_TRIES):
             try:
                 canary = await self._keeper.prepare(canary, seen, everything=everything)
@@ -74,6 +82,8 @@ class Projector:
         await self._workloads.target(canary, seen)
         if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:
             await self._clear_away(canary, seen)
+        if may_tidy(canary, seen):
+            await orphans.clear(self._kube, canary, seen, partial(self._copies.abandon, primary=seen.primary))
 
     async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> None:
         """Nothing is made and nothing repaired, but for what brings users back to the target."""
@@ -102,6 +112,8 @@ def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
     """Services and upstreams are compared on a new spec, at first sight, on drift and resync."""
     asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
     edited = before.status.observed_generation != after.metadata.generation
+    # ports that former names needed
+    edited = edited or (bool(before.status.former) and not after.status.former)
     return asked or edited or before.status.phase is Phase.NEW
 
 

@@ -11,9 +11,10 @@ from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired, marks, patches
 from handlers.core.belongings import apex_selector, leads_here
-from handlers.core.gate import primary_readiness
 from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
+from handlers.core.passing import passing_patch
+from handlers.core.renaming import may_touch
 from schemas.base import merge_patch
 from schemas.canary import Canary
 from schemas.gloo import ROUTE_STEP
@@ -37,7 +38,8 @@ class Router:
         """
         target = seen.target_workload
         # until the primary can serve, what exists already (an adopted Service, a user's RouteTable) is left alone
-        untouched = canary.status.phase is Phase.INITIALIZING and not primary_readiness(canary, seen).ready
+        untouched = canary.status.phase is Phase.INITIALIZING and not may_touch(canary, seen)
+        everything = _all_due(canary, everything=everything)
         if not seen.renderable:
             await self._return_broken(canary, seen)
             return
@@ -46,8 +48,7 @@ class Router:
                 await copies.ensure(self._kube, canary, seen, target)
             await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
         elif target is not None and _apex_due(canary, target):
-            apex = desired.services(canary, target, self._keys)["apex"]
-            await self._service(canary, apex)
+            await self._service(canary, desired.services(canary, target, self._keys)["apex"])
         if seen.route is None:
             await self._create(canary)
         elif not untouched:
@@ -87,27 +88,38 @@ class Router:
             await self._kube.patch(SERVICE, canary.metadata.namespace, canary.service, patch)
 
     async def _neighbours(self, canary: Canary, target: Workload, *, new: bool, untouched: bool) -> None:
-        source = await self._source(canary)
+        source, renamed = await self._source(canary), bool(canary.status.former)
         services = desired.services(canary, target, self._keys).items()
         selectors = desired.selectors(target, self._keys).items()
         upstreams = [desired.upstream(canary, role, selector, source) for role, selector in selectors]
         await asyncio.gather(
-            *(self._service(canary, body, new=new, keep=untouched and role == "apex") for role, body in services),
-            *(self._upstream(canary, body, source, new=new) for body in upstreams),
+            *(
+                self._service(canary, body, new=new, untouched=untouched, apex=role == "apex")
+                for role, body in services
+            ),
+            *(self._upstream(canary, body, source, new=new, keep=untouched and renamed) for body in upstreams),
         )
 
-    async def _service(self, canary: Canary, body: Object, *, new: bool = False, keep: bool = False) -> None:
-        """``keep``: what is there is somebody's, and what users are served by; it stays so."""
+    async def _service(
+        self, canary: Canary, body: Object, *, new: bool = False, untouched: bool = False, apex: bool = False
+    ) -> None:
+        """``untouched``: what users are served by stays so, until the primary is ready to serve them."""
         existing = await self._ensure(SERVICE, body, new=new)
-        if existing is None or keep:
+        if existing is None:
             return
-        if patch := patches.service_patch(canary, existing, body):
+        if canary.status.former:
+            patch = passing_patch(canary, existing, body, adding=untouched)
+        else:
+            patch = None if untouched and apex else patches.service_patch(canary, existing, body)
+        if patch is not None:
             await self._kube.patch(SERVICE, canary.metadata.namespace, body["metadata"]["name"], patch)
 
-    async def _upstream(self, canary: Canary, body: Object, source: Object | None, *, new: bool = False) -> None:
+    async def _upstream(
+        self, canary: Canary, body: Object, source: Object | None, *, new: bool = False, keep: bool = False
+    ) -> None:
         """One whose source is lost keeps the settings that it has."""
         existing = await self._ensure(UPSTREAM, body, new=new)
-        if existing is None:
+        if existing is None or keep:
             return
         if canary.spec.upstream_ref is not None and source is None:
             patch = patches.lost_upstream_patch(existing, body)
@@ -178,6 +190,13 @@ class Router:
             return
         routes = desired.routes_back((seen.route.get("spec") or {}).get("routes") or ())
         await self._write(canary, seen.route, routes, {"annotations": {ROUTE_STEP: str(status.route_step)}})
+
+
+def _all_due(canary: Canary, *, everything: bool) -> bool:
+    """Under new names everything is looked at until it serves; what serves under the former hears nothing of them."""
+    if canary.asked:
+        return False
+    return everything or (canary.status.phase is Phase.INITIALIZING and bool(canary.status.former))
 
 
 def _apex_due(canary: Canary, target: Workload) -> bool:

@@ -24,7 +24,7 @@ from schemas.analysis import (
     Whole,
 )
 from schemas.base import Moment, Wire
-from schemas.status import CanaryStatus
+from schemas.status import CanaryStatus, Names
 
 Labels = dict[str, str]
 
@@ -150,6 +150,8 @@ class Canary(Wire):
 
     ``keeper`` is the uid of the object that owns beside the Canary what is made for it, while ``revertOnDeletion`` is
     on: a deletion in the foreground takes away at once whatever the Canary owns alone.
+
+    Its names are those in force; ``asked`` are those of the spec, where they are others.
     """
 
     metadata: Metadata
@@ -157,6 +159,7 @@ class Canary(Wire):
     status: CanaryStatus = CanaryStatus()
     problems: tuple[str, ...] = ()
     keeper: str = ""
+    asked: Names | None = None
 
     @classmethod
     def from_object(cls, item: dict[str, Any]) -> Canary:
@@ -165,10 +168,42 @@ class Canary(Wire):
         status = CanaryStatus.model_validate(item.get("status") or {})
         spec = item.get("spec") or {}
         try:
-            return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status)
+            return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status).in_force()
         except ValidationError as error:
             problems = tuple(_in_words(detail["loc"], detail["msg"]) for detail in error.errors())
-            return cls(metadata=metadata, spec=_readable(spec, error), status=status, problems=problems)
+            return cls(metadata=metadata, spec=_readable(spec, error), status=status, problems=problems).in_force()
+
+    def in_force(self) -> Canary:
+        """Under the names that the status knows, until a decision has moved on to those of the spec."""
+        names = self.status.names
+        if names is None or names.same_objects(self.names):
+            return self
+        return self.under(names).model_copy(update={"asked": self.names})
+
+    def under(self, names: Names) -> Canary:
+        """The same under other names."""
+        ref, spec = self.spec.autoscaler_ref, self.spec
+        if names.scaler:
+            found = ref or AutoscalerRef(kind=names.scaler_kind, name=names.scaler)
+            ref = found.model_copy(update={"kind": names.scaler_kind, "name": names.scaler})
+        renamed = {
+            "target_ref": spec.target_ref.model_copy(update={"kind": names.kind, "name": names.target}),
+            "service": spec.service.model_copy(update={"name": names.service, "port": names.port}),
+            "autoscaler_ref": ref if names.scaler else None,
+        }
+        return self.model_copy(update={"spec": spec.model_copy(update=renamed), "asked": None})
+
+    @property
+    def names(self) -> Names:
+        ref, target = self.spec.autoscaler_ref, self.spec.target_ref
+        return Names(
+            kind=target.kind,
+            target=target.name,
+            service=self.service,
+            port=self.spec.service.port,
+            scaler_kind=ref.kind if ref else "",
+            scaler=ref.name if ref else "",
+        )
 
     @property
     def ref(self) -> Ref:

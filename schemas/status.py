@@ -78,6 +78,8 @@ class Reason(StrEnum):
     FOLLOWED = "FollowedTarget"
     SNAPSHOT_MISSING = "SnapshotMissing"
     REFUSED = "Refused"
+    RENAMED = "Renamed"
+    TIDIED = "Tidied"
     TERMINATING = "Terminating"
     ROUTED_TO_TARGET = "RoutedToTarget"
     TERMINATED = "Terminated"
@@ -194,6 +196,24 @@ class Returning(Wire):
     message: str = ""
 
 
+class Names(Wire):
+    """What a Canary's objects are named after; all of them are the user's words."""
+
+    kind: str = ""
+    target: str = ""
+    service: str = ""
+    port: int = 0
+    scaler_kind: str = ""
+    scaler: str = ""
+
+    def same_objects(self, other: Names) -> bool:
+        """Whether routes, Services and primary are the same; a scaler is exchanged without any of that."""
+        return self.model_copy(update={"scaler_kind": other.scaler_kind, "scaler": other.scaler}) == other
+
+    def same_target(self, other: Names) -> bool:
+        return (self.kind, self.target) == (other.kind, other.target)
+
+
 class HandOver(Wire):
     """While traffic returns to the primary: since when, the pods that it had then, and those that its users need."""
 
@@ -263,6 +283,10 @@ class CanaryStatus(Wire):
     paused: Paused | None = None
     alerts: dict[str, str] = {}
     """By receiver: the message of this rollout that the next alert edits (Slack's bot mode)."""
+    names: Names | None = None
+    """The names in force: an edited spec takes effect on them once no rollout runs under the old ones."""
+    former: tuple[Names, ...] = ()
+    """Names whose objects are still to be deleted, when those of the names in force serve."""
     observed_generation: int = 0
     tracked_config_versions: dict[str, str] = {}
 

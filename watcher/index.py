@@ -72,6 +72,8 @@ def dependencies(canary: Canary) -> dict[Key, Role]:
 
 def _names(canary: Canary) -> Iterator[tuple[Role, str, str]]:
     kind = canary.spec.target_ref.kind
+    if canary.asked:
+        yield Role.TARGET, canary.asked.kind, canary.asked.target
     yield Role.TARGET, kind, canary.target
     yield Role.PRIMARY, kind, canary.primary
     yield Role.GATEWAY, ROUTE_TABLE.kind, canary.service

@@ -76,6 +76,7 @@ def _inherit(draft: Draft, weight: int) -> Draft:
         behind_since=seen.now,
         revision_since=seen.now,
         strategy=draft.canary.spec.analysis.strategy.value,
+        names=draft.canary.names,
         settled=False,
     )
 

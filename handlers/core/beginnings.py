@@ -19,6 +19,7 @@ def initialise(draft: Draft) -> Draft:
         route_step=draft.step,
         adopted_step=draft.step,
         strategy=draft.canary.spec.analysis.strategy.value,
+        names=draft.canary.names,
         waiting_for="primary",
     )
 

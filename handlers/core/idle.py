@@ -115,7 +115,7 @@ def settle(draft: Draft) -> Draft:
         found = gateway(draft.canary, seen)
         if found.refused:
             return _refused(draft, found.words, severity=None)
-        if intact and found.applied and _target_seen(draft):
+        if is_projected(draft) and not status.former:
             return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
         if not found.applied:
             return _behind(draft, found.words)
@@ -127,6 +127,11 @@ def _behind(draft: Draft, words: str) -> Draft:
     if draft.seen.since(draft.status.behind_since) > draft.canary.spec.progress_deadline_seconds:
         return _refused(draft, words)
     return draft.set(waiting_for="gateway")
+
+
+def is_projected(draft: Draft) -> bool:
+    """Everything that the status asks for has been seen, and the gateway follows."""
+    return _intact(draft) and gateway(draft.canary, draft.seen).applied and _target_seen(draft)
 
 
 def _primary_not_back(draft: Draft) -> Draft | None:

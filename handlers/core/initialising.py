@@ -20,7 +20,10 @@ def begin(draft: Draft) -> Draft:
 def go_on(draft: Draft) -> Draft:
     """Until the first promotion the primary follows the target: a mended image replaces one that never got ready."""
     seen, status = draft.seen, draft.status
-    if seen.target_revision != status.primary_revision:
+    if not status.primary_revision:
+        # another target than before
+        return begin(draft)
+    if not status.promoted_revision and seen.target_revision != status.primary_revision:
         followed = draft.run_on_primary(seen.target_revision).set(canary_revision=seen.target_revision)
         text = f"{draft.primary_place} follows the new revision of {draft.target_place}: nothing is promoted yet"
         return followed.set(waiting_for="primary").tell(Reason.FOLLOWED, text)
@@ -55,10 +58,20 @@ def _routes(draft: Draft) -> Draft:
     route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
     silent = seen.route_current and seen.report is not None and seen.report.verdict is Verdict.SILENT
     if silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
-        text = silent_gateway(draft.canary, seen.rules.gateway_settle)
-        noted = draft if status.gateway_silent else draft.tell(Reason.GATEWAY_SILENT, text, warn=True)
-        return _initialised(noted.set(gateway_silent=True))
+        return _unheard(draft, route)
     return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)
+
+
+def _unheard(draft: Draft, route: str) -> Draft:
+    """Of a Canary under new names only if nothing was ever heard: else users come by the former routes yet."""
+    status, settle = draft.status, draft.seen.rules.gateway_settle
+    if status.former and not status.gateway_silent:
+        former = ", ".join(dict.fromkeys(names.service for names in status.former))
+        text = f"{route} gets no status from the gateway; let the VirtualService of {former} delegate to it"
+        return draft.hold(Reason.GATEWAY_SILENT, text, waiting_for="gateway", alert=text, severity="warn")
+    text = silent_gateway(draft.canary, settle)
+    noted = draft if status.gateway_silent else draft.tell(Reason.GATEWAY_SILENT, text, warn=True)
+    return _initialised(noted.set(gateway_silent=True))
 
 
 def _initialised(draft: Draft) -> Draft:
@@ -66,12 +79,12 @@ def _initialised(draft: Draft) -> Draft:
     kind, answers = draft.canary.spec.target_ref.kind, draft.seen.answers
     if answers is not None and answers.asked:
         draft = draft.tell(Reason.PROVIDERS_AVAILABLE, "all the metrics providers are available!")
+    if not draft.status.promoted_revision:
+        # otherwise it is only under other names: what was promoted and what was refused stays so
+        draft = draft.set(last_applied_spec=revision, canary_revision=revision)
+        draft = draft.set(last_promoted_spec=revision, promoted_revision=revision)
     done = draft.enter(
         Phase.INITIALIZED,
-        last_applied_spec=revision,
-        last_promoted_spec=revision,
-        promoted_revision=revision,
-        canary_revision=revision,
         failed_checks=0,
         iterations=0,
         primary_not_ready_since=None,

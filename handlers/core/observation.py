@@ -12,7 +12,7 @@ from pydantic import ConfigDict
 from schemas.base import Moment, Wire
 from schemas.canary import HookType
 from schemas.events import Change, Command, Tick
-from schemas.gloo import ROUTE_STEP, GatewayReport, fence_of, read_report
+from schemas.gloo import ROUTE_STEP, GatewayReport, Verdict, fence_of, read_report
 from schemas.measurement import HookAnswer, Measurement
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 
@@ -59,6 +59,19 @@ class Gateway(NamedTuple):
     words: str = ""
 
 
+class Orphan(Wire):
+    """An object of former names. ``ours``: it was made for this Canary; if not, it leads to something that was.
+
+    ``retired``: since when its routes wait for a word that somebody still uses them; ``verdict`` is what is said.
+    """
+
+    kind: str
+    name: str
+    ours: bool
+    retired: Moment | None = None
+    verdict: Verdict = Verdict.SILENT
+
+
 class Observation(Wire):
     """``route``, ``target``, ``primary`` are objects as read (None: missing), before the Canary itself.
 
@@ -82,10 +95,14 @@ class Observation(Wire):
     primary_scaler: Mapping[str, Any] | None = None
     snapshot_missing: bool = False
     """The revision that the primary should get, or go back to on command, is lost, and the target has another."""
+    asked_target: Mapping[str, Any] | None = None
+    """The target that the spec names, while another one is in force."""
+    orphans: tuple[Orphan, ...] | None = None
+    """What is left of former names; None: not looked at."""
     older_twin: str = ""
-    """An older Canary on the same target."""
+    """Another Canary on the same target, which was there first."""
     older_namesake: str = ""
-    """An older Canary with the same service name, whose RouteTable and Services ours would be, too."""
+    """Another Canary with the same service name, whose RouteTable and Services ours would be, too."""
     missing: tuple[str, ...] = ()
     """Fields of the spec with the object that they name, where that is not there and never was."""
     lost: tuple[str, ...] = ()

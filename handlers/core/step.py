@@ -8,14 +8,14 @@
 
 Each phase is one small module: :mod:`initialising`, :mod:`idle` (with Waiting), :mod:`progressing`, :mod:`promoting`;
 :mod:`endings` holds what several of them share, :mod:`commands` what people ask for. A deletion leads from any of them
-to Terminating and Terminated (:mod:`terminating`).
+to Terminating and Terminated (:mod:`terminating`), an edit of names back to Initializing (:mod:`renaming`).
 """
 
 from __future__ import annotations
 
 from typing import assert_never
 
-from handlers.core import commands, endings, idle, initialising, progressing, promoting, terminating
+from handlers.core import commands, endings, idle, initialising, progressing, promoting, renaming, terminating
 from handlers.core.adoption import adopt, is_foreign
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
@@ -62,7 +62,9 @@ def decide(draft: Draft) -> Draft:
     if status.invalid:
         mended = draft.set(invalid_since=None).tell(Reason.MENDED, f"Canary {draft.place} is valid again")
         draft = mended.go_on("" if status.waiting_for == "target" else status.waiting_for)
-    return _by_phase(draft)
+    draft = renaming.exchange_scaler(draft)
+    renamed = renaming.rename(draft)
+    return renamed if renamed is not None else renaming.tidy(_by_phase(draft))
 
 
 def _by_phase(draft: Draft) -> Draft:

@@ -50,7 +50,12 @@ def _begin(draft: Draft) -> Draft:
         not_ready_since=None,
         gateway_silent=draft.status.gateway_silent or _never_heard(draft),
     )
-    begun = begun.set(last_transition_time=draft.seen.now.replace(microsecond=0)).rescale_target().go_on("target")
+    begun = (
+        _as_users_come(begun)
+        .set(last_transition_time=draft.seen.now.replace(microsecond=0))
+        .rescale_target()
+        .go_on("target")
+    )
     if draft.status.promoted_revision not in ("", draft.seen.target_revision):
         kind = draft.canary.spec.target_ref.kind
         text = (
@@ -58,6 +63,15 @@ def _begin(draft: Draft) -> Draft:
         )
         begun = begun.tell(Reason.NOT_PROMOTED, text, warn=True)
     return begun.because(Reason.TERMINATING, f"Terminating canary {draft.place}")
+
+
+def _as_users_come(draft: Draft) -> Draft:
+    """In the middle of a rename they still come by the former names; those of the same target lead to it as well."""
+    status = draft.status
+    if draft.canary.status.phase is not Phase.INITIALIZING or not status.former or status.names is None:
+        return draft
+    former = status.former[-1]
+    return draft.set(names=former, former=(status.names,)) if former.same_target(status.names) else draft
 
 
 def _nothing_to_do(draft: Draft) -> tuple[Reason, str] | None:

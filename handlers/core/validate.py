@@ -26,6 +26,9 @@ def problems(canary: Canary, seen: Observation) -> tuple[str, ...]:
     """Empty when there is nothing wrong. A missing target is a problem only while no rollout runs (then it ends it)."""
     if canary.problems:
         return canary.problems
+    if canary.asked:
+        # what is written now is judged, whatever is still in force
+        return problems(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
     found = [*_service(canary), *_analysis(canary), *_match(canary), *_metrics(canary), *_webhooks(canary)]
     found += _references(canary, seen)
     return tuple(found)
@@ -136,12 +139,12 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
     namespace = canary.metadata.namespace
     if seen.older_twin:
         yield (
-            f"spec.targetRef: {canary.target} already belongs to the older Canary {seen.older_twin}; "
+            f"spec.targetRef: {canary.target} already belongs to Canary {seen.older_twin}; "
             "point this one at another target or delete one of the two"
         )
     elif seen.older_namesake:
         yield (
-            f"spec.service.name: {canary.service} already belongs to the older Canary {seen.older_namesake}; "
+            f"spec.service.name: {canary.service} already belongs to Canary {seen.older_namesake}; "
             "give this one another name or delete one of the two"
         )
     target = seen.target_workload

@@ -160,6 +160,9 @@ class House:
         self.http = httpx.AsyncClient()
         self.uid = ""
         self.gateway: str | None = "Accepted"
+        self.delegated = {"podinfo"}
+        """RouteTables that a VirtualService delegates to: the gateway speaks about no others."""
+        self.workloads = ["podinfo", "podinfo-primary"]
         self.resource = DEPLOYMENT
         """What the target is."""
         self.registry = CollectorRegistry()
@@ -259,8 +262,9 @@ class House:
         return await self.wake(Command(namespace=self.namespace, name="podinfo", verb=Verb(verb), **body), worker)
 
     async def catch_up(self) -> None:
-        await self.gloo()
-        for name in ("podinfo", "podinfo-primary"):
+        for table in self.delegated:
+            await self.gloo(table)
+        for name in self.workloads:
             if await self.admin.find(self.resource, self.namespace, name):
                 await self.ready(name)
 

@@ -77,7 +77,7 @@ async def test_of_two_canaries_on_one_target_the_younger_stands_back(house: Hous
     change = house.slot().model_copy(update={"name": "podinfo-twin", "uid": made["metadata"]["uid"]})
     await house.advance(ref, change)
     found = await house.object(CANARY, "podinfo-twin")
-    assert "spec.targetRef: podinfo already belongs to the older Canary podinfo.default" in str(found["status"])
+    assert "spec.targetRef: podinfo already belongs to Canary podinfo.default" in str(found["status"])
     assert await house.status() == first
     await house.admin.delete(CANARY, NAMESPACE, "podinfo")
     await house.advance(ref, change)
@@ -96,7 +96,7 @@ async def test_of_two_canaries_under_one_service_name_the_younger_stands_back(ho
     tick = house.slot().model_copy(update={"name": "podinfo-other", "uid": made["metadata"]["uid"]})
     await house.advance(tick.ref, tick)
     found = await house.object(CANARY, "podinfo-other")
-    assert "spec.service.name: podinfo already belongs to the older Canary podinfo.default" in str(found["status"])
+    assert "spec.service.name: podinfo already belongs to Canary podinfo.default" in str(found["status"])
 
 
 async def test_an_edit_that_is_wrong_holds_a_running_rollout_and_traffic_stays(house: House) -> None:

@@ -8,14 +8,15 @@ from typing import Any
 
 from handlers.core import copies, desired, primary, scaler, validate
 from handlers.core.belongings import leads_here
-from handlers.core.gate import gateway, primary_readiness
+from handlers.core.gate import gateway
 from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source, kind_of
-from handlers.core.observation import Observation, Rules
+from handlers.core.observation import Observation, Orphan, Rules
+from handlers.core.renaming import may_touch
 from schemas.canary import Canary
 from schemas.events import Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
-from schemas.status import CanaryStatus, Phase
+from schemas.status import IDLE, CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 from tests.handlers.core import shapes
 from tests.handlers.core.shapes import image_of
@@ -49,6 +50,8 @@ class Cluster:
         self.missing_configs: tuple[str, ...] = ()
         """What it cannot do without and is not there, in sentences."""
         self.older_twin = ""
+        self.orphans: tuple[Orphan, ...] = ()
+        """What former names left, as far as nobody has cleared it."""
         self.gone = shapes.make(kind)
         """The target while somebody has deleted it."""
         self.snapshots: dict[str, Any] = {}
@@ -107,6 +110,8 @@ class Cluster:
             scaler=copy.deepcopy(self.scaler),
             primary_scaler=copy.deepcopy(self.primary_scaler),
             older_twin=self.older_twin,
+            asked_target=self._with_status(self.target, "target"),
+            orphans=self.orphans if status.former and status.phase in IDLE else None,
             configs=dict(self.configs) if self.target else {},
             config_versions={key: self.config_version or f"of {text}" for key, text in self.configs.items()}
             if self.target
@@ -165,7 +170,7 @@ class Cluster:
 
     def _project_route(self, canary: Canary, seen: Observation) -> None:
         status = canary.status
-        waits = status.phase is Phase.INITIALIZING and not primary_readiness(canary, seen).ready
+        waits = status.phase is Phase.INITIALIZING and not may_touch(canary, seen)
         if self.route is not None and waits:
             return
         current = self.route is not None and desired.route_table_is_current(canary, status, self.route)

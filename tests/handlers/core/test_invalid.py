@@ -112,7 +112,7 @@ def test_the_younger_of_two_canaries_on_one_target_stands_back_until_the_older_g
     world.tick(2)
     assert world.phase is Phase.NEW
     assert world.target == podinfo()
-    assert "already belongs to the older Canary elder.test" in world.told[0]
+    assert "already belongs to Canary elder.test" in world.told[0]
     world.older_twin = ""
     world.until(Phase.INITIALIZED)
 

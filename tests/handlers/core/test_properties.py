@@ -49,7 +49,9 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.tuples(st.just("command"), st.sampled_from([*Verb, Verb.PROMOTE])),
     st.tuples(st.just("pods"), st.sampled_from(["target", "primary"]), st.sampled_from(["ready", "unready", "stuck"])),
     st.tuples(st.just("target"), st.sampled_from(["gone", "back", "parked"])),
-    st.tuples(st.just("spec"), st.sampled_from(["invalid", "valid", "suspend", "go on", "skip", "analyse", "lower"])),
+    st.tuples(
+        st.just("spec"), st.sampled_from(["invalid", "valid", "suspend", "go on", "skip", "analyse", "lower", "rename"])
+    ),
 )
 
 
@@ -126,6 +128,8 @@ def edit(world: Watched, what: str) -> None:
     match what:
         case "invalid" | "valid":
             world.edit(service={"port": 0 if what == "invalid" else 9898})
+        case "rename":
+            world.edit(service={"port": 9000 + len(world.decisions) % 3})
         case "suspend" | "go on":
             world.edit(suspend=what == "suspend")
         case "skip" | "analyse":
@@ -199,7 +203,6 @@ def test_every_story_may_end_in_a_deletion_and_no_deletion_goes_on_for_ever(
     world.until(Phase.INITIALIZED)
     for event in story:
         happen(world, event)
-    edit(world, "valid")
     world.delete()
     for event in ending:
         if world.phase is Phase.TERMINATING:

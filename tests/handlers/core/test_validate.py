@@ -160,7 +160,7 @@ def test_a_target_without_a_selector_label_names_those_that_would_do() -> None:
 
 def test_two_canaries_on_one_target_are_told_to_the_younger() -> None:
     (problem,) = found(weighted(), older_twin="elder.test")
-    assert problem.startswith("spec.targetRef: podinfo already belongs to the older Canary elder.test")
+    assert problem.startswith("spec.targetRef: podinfo already belongs to Canary elder.test")
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,9 @@ LEGAL: dict[Phase, set[Phase]] = {
     Phase.TERMINATING: set(),
     Phase.TERMINATED: set(),
 }
+for _phase in (Phase.INITIALIZED, Phase.SUCCEEDED, Phase.FAILED, Phase.WAITING):
+    # under other names
+    LEGAL[_phase] |= {Phase.INITIALIZING}
 for _phase in [*LEGAL, Phase.NEW]:
     LEGAL[_phase] = LEGAL[_phase] | {Phase.TERMINATING, Phase.TERMINATED}
 LEGAL[Phase.TERMINATING] = {Phase.TERMINATED}

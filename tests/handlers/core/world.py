@@ -144,6 +144,10 @@ class World(Cluster):
             self.project(Canary.from_object(copy.deepcopy(self.item)), seen)
         return decision
 
+    def look_now(self) -> tuple[Canary, Observation]:
+        """Without deciding anything."""
+        return self.look(Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.READY))
+
     def look(self, stimulus: Stimulus) -> tuple[Canary, Observation]:
         canary = Canary.from_object(copy.deepcopy(self.item))
         seen = self.observe(canary, stimulus)
