@@ -80,6 +80,14 @@ SUBRESOURCES = {
     ("apps", "controllerrevisions/finalizers", "patch"),
     ("apps", "controllerrevisions/finalizers", "update"),
 }
+METRICS_IN_THE_CLUSTER = {
+    ("metrics.keptn.sh", "keptnmetrics", "get"),
+    ("metrics.keptn.sh", "analyses", "get"),
+    ("metrics.keptn.sh", "analyses", "create"),
+    ("metrics.keptn.sh", "analyses", "delete"),
+    ("external.metrics.k8s.io", "*", "get"),
+    ("external.metrics.k8s.io", "*", "list"),
+}
 Rights = set[tuple[str, str, str]]
 
 
@@ -102,7 +110,7 @@ async def _granted(kube: Kube, namespace: str) -> Rights:
 
 @pytest.mark.parametrize(
     ("account", "needed"),
-    [("watcher", _rights(WATCHER)), ("handlers", _rights(HANDLERS) | SUBRESOURCES)],
+    [("watcher", _rights(WATCHER)), ("handlers", _rights(HANDLERS) | SUBRESOURCES | METRICS_IN_THE_CLUSTER)],
     ids=["watcher", "handlers"],
 )
 async def test_an_account_has_exactly_the_rights_that_its_process_needs(

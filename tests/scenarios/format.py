@@ -28,8 +28,9 @@ class Strict(BaseModel):
 class Start(Strict):
     """The Canary and how far its story has gone when it begins; it is really played there.
 
-    ``objects`` are there before the Canary; ``container`` is added to the target's. ``left_by``:
-    by another controller, and nobody of us has looked at it; only then ``failed_checks`` may be given.
+    ``objects`` are there before the Canary; ``container`` is added to the target's, ``content`` is that of a ConfigMap
+    which it reads. ``left_by``: by another controller, and nobody of us has looked at it; only then ``failed_checks``
+    may be given.
     """
 
     analysis: dict[str, Any] = {}
@@ -43,6 +44,7 @@ class Start(Strict):
     container: dict[str, Any] = {}
     objects: tuple[dict[str, Any], ...] = ()
     left_by: Literal["Flagger"] | None = None
+    content: str = ""
 
 
 class Order(Strict):
@@ -108,6 +110,7 @@ class Then(Strict):
     gone: bool | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
     routes: Texts | None = None
+    content: dict[Literal["primary"], str] | None = None
 
 
 class Step(Strict):
@@ -131,6 +134,7 @@ class Step(Strict):
     delete: Literal["canary"] | None = None
     second_canary: Literal["older", "gone"] | None = None
     late_worker: Literal["writes"] | None = None
+    content: str | None = None
     then: Then | None = None
 
     @model_validator(mode="after")

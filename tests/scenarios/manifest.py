@@ -32,7 +32,8 @@ def spec_of(start: Start, url: Callable[[str], str]) -> dict[str, Any]:
 def target_of(start: Start) -> dict[str, Any]:
     """The Deployment, before the Canary."""
     target = podinfo()
-    target["spec"]["template"]["spec"]["containers"][0] |= start.container
+    reads = {"envFrom": [{"configMapRef": {"name": "podinfo"}}]} if start.content else {}
+    target["spec"]["template"]["spec"]["containers"][0] |= reads | start.container
     return target
 
 

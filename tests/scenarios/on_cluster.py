@@ -12,8 +12,9 @@ from typing import Any
 from handlers.adapters.errors import TransientError
 from handlers.adapters.kube import Object
 from schemas.canary import Canary
+from schemas.configs import references
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE, SERVICE
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.house import Crash
@@ -53,6 +54,8 @@ class OnCluster:
             await self.deeds.apply(item)
         target = target_of(start)
         target["metadata"] = {"name": TARGET, "namespace": house.namespace}
+        if start.content:
+            await self._put(start.content)
         await house.admin.create(DEPLOYMENT, target)
         made = {"metadata": {"name": "podinfo", "namespace": house.namespace}, "spec": spec}
         house.service = spec["service"].get("name", TARGET)
@@ -83,9 +86,15 @@ class OnCluster:
         ours = weight == status.canary_weight
         assert not (weight and parked and ours), "the target is at zero while it is routed to"
         seen = self._told(status, weight, workloads)
-        return replace(
-            seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, objects=await self._objects(places)
-        )
+        content = {"primary": await self._read_by_primary(workloads.get("primary"))}
+        seen = replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, content=content)
+        return replace(seen, objects=await self._objects(places))
+
+    async def _read_by_primary(self, primary: Workload | None) -> str:
+        for key in references(primary.template) if primary else ():
+            found = await self.house.admin.find(CONFIG_MAP, self.house.namespace, key.partition("/")[2])
+            return str(found["data"]["content"]) if found else ""
+        return ""
 
     async def _objects(self, places: Iterable[str]) -> dict[str, Any]:
         found = {}
@@ -227,6 +236,21 @@ class OnCluster:
 
     async def _remove(self, place: str) -> None:
         await self.deeds.remove(place)
+
+    async def _content(self, value: str) -> None:
+        if value == "missing":
+            await self.house.admin.delete(CONFIG_MAP, self.house.namespace, "podinfo")
+        else:
+            await self._put(value)
+        await self._wake("revision")
+
+    async def _put(self, content: str) -> None:
+        admin, metadata = self.house.admin, {"name": "podinfo", "namespace": self.house.namespace}
+        body = {"metadata": metadata, "data": {"content": content}}
+        if await admin.find(CONFIG_MAP, self.house.namespace, "podinfo"):
+            await admin.replace(CONFIG_MAP, body)
+        else:
+            await admin.create(CONFIG_MAP, body)
 
     async def _second_canary(self, who: str) -> None:
         await self.deeds.second_canary(who)

@@ -22,6 +22,9 @@ from tests.scenarios.manifest import deep, left_over, passes, spec_of, target_of
 from tests.scenarios.play import Seen, hashes_of, summary
 from tests.scenarios.routes import in_words
 
+_CONFIG = "configmap/podinfo"
+_MISSING = "configmap podinfo.test get query error: not found; create it"
+
 
 class OnCore:
     def __init__(self) -> None:
@@ -32,6 +35,8 @@ class OnCore:
         spec = spec_of(start, lambda name: f"http://gate.test/{name}")
         self.world = CoreWorld(spec)
         self.world.target = target_of(start)
+        if start.content:
+            self.world.configs = _contents(start.content)
         if start.left_by:
             self._move_in(Left(start.phase, spec, **left_over(start)))
         await play_to(self, start)
@@ -78,6 +83,7 @@ class OnCore:
             asked=tuple(dict.fromkeys(world.asked)),
             reply=world.replies[-1] if world.replies else "",
             routes=in_words(world.route),
+            content={"primary": world.primary_configs.get(_CONFIG, "")},
             hashes=hashes_of(status),
             gone=world.gone_for_good,
             queries=tuple(world.queries),
@@ -154,6 +160,12 @@ class OnCore:
         for role, state in states.items():
             (self.world.not_ready.add if state == "not ready" else self.world.not_ready.discard)(role)
 
+    def _content(self, value: str) -> None:
+        world = self.world
+        world.missing_configs = (_MISSING,) if value == "missing" else ()
+        world.configs = world.configs if value == "missing" else _contents(value)
+        world.change(ChangeReason.REVISION)
+
     def _second_canary(self, who: str) -> None:
         self.world.older_twin = "a-first.test" if who == "older" else ""
 
@@ -204,6 +216,10 @@ class OnCore:
                 primary["spec"]["replicas"] = 3
             case _:
                 raise AssertionError(f"nobody knows how somebody {deed}")
+
+
+def _contents(text: str) -> dict[str, str]:
+    return {_CONFIG: text}
 
 
 def _receivers(world: CoreWorld, decision: Decision) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Seen:
     hears: tuple[str, ...] = ()
     apex: str | None = None
     routes: tuple[str, ...] = ()
+    content: dict[str, str] | None = None
     written: tuple[str, ...] = ()
     last: str = ""
 

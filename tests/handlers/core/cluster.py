@@ -16,6 +16,7 @@ from handlers.core.renaming import may_touch
 from schemas.canary import Canary
 from schemas.events import Command, Stimulus, Verb
 from schemas.gloo import ROUTE_STEP
+from schemas.revision import REVISION
 from schemas.status import IDLE, CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 from tests.handlers.core import shapes
@@ -47,6 +48,8 @@ class Cluster:
         """Moves when somebody touches one of them; unless said, with its content."""
         self.restarts = 0
         """How often running pods of the target were started anew for a content."""
+        self.kept_configs: dict[str, dict[str, str]] = {}
+        """The same in snapshots, by revision."""
         self.missing_configs: tuple[str, ...] = ()
         """What it cannot do without and is not there, in sentences."""
         self.older_twin = ""
@@ -86,6 +89,12 @@ class Cluster:
     def primary_image(self) -> str:
         assert self.primary is not None
         return image_of(Workload(self.primary).content)
+
+    @property
+    def primary_configs(self) -> dict[str, str]:
+        """What the primary's copies hold."""
+        annotations = self.primary["metadata"].get("annotations") or {} if self.primary else {}
+        return self.kept_configs.get(annotations.get(REVISION, ""), {})
 
     # ---- what is seen of it
 
@@ -135,6 +144,8 @@ class Cluster:
         for revision, content in found_revisions(canary, seen).items():
             if revision in (status.canary_revision, status.primary_revision):
                 self.snapshots.setdefault(revision, copy.deepcopy(dict(content)))
+                contents = seen.configs if revision == seen.target_revision else seen.primary_configs
+                self.kept_configs.setdefault(revision, dict(contents))
 
     def project(self, canary: Canary, seen: Observation) -> None:
         """Routes, then the primary, then the target behind the drain, as the real projection does."""
