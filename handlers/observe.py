@@ -186,11 +186,12 @@ class Observer:
     async def _snapshot_missing(
         self, canary: Canary, stimulus: Stimulus, target: Workload | None, primary: Workload | None
     ) -> bool:
-        """Asked only while promoting, before the primary has got its revision, and when one is asked to go back."""
+        """Asked of a primary that has not got its revision, or lost it, and when one is asked to go back."""
         status = canary.status
         if isinstance(stimulus, Command) and stimulus.verb is Verb.ROLLBACK and status.previous_revision:
             return await snapshots.load(self._kube, canary, status.previous_revision, target) is None
-        if status.phase is not Phase.PROMOTING or (primary is not None and primary.runs(status.primary_revision)):
+        made = (*IDLE, Phase.PROMOTING) if status.primary_step else ()
+        if status.phase not in made or (primary is not None and primary.runs(status.primary_revision)):
             return False
         return await snapshots.load(self._kube, canary, status.primary_revision, target) is None
 

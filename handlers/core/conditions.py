@@ -87,12 +87,13 @@ def of_type(status: CanaryStatus, kind: str) -> Condition | None:
 
 
 def with_condition(before: tuple[Condition, ...], wanted: Condition, now: datetime) -> tuple[Condition, ...]:
-    """``lastTransitionTime`` moves with the status; that of ``Ready`` with the reason, too: since when it holds."""
+    """``lastTransitionTime`` moves with the status; of a ``Ready`` that is False with the reason, too."""
     now = now.replace(microsecond=0)
     old = next((item for item in before if item.type == wanted.type), None)
     if old and (old.status, old.reason, old.message) == (wanted.status, wanted.reason, wanted.message):
         return before
-    same = old is not None and old.status == wanted.status and (wanted.type != READY or old.reason == wanted.reason)
+    held = (wanted.type, wanted.status) == (READY, "False")
+    same = old is not None and old.status == wanted.status and (old.reason == wanted.reason or not held)
     since = old.last_transition_time if old is not None and same else now
     new = wanted.model_copy(update={"last_update_time": now, "last_transition_time": since})
     if old is None:

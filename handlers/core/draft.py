@@ -150,7 +150,7 @@ class Draft:
         if free.status.gateway_silent:
             text = silent_gateway(self.canary, self.seen.rules.gateway_settle)
             return free._set_ready("True", Reason.GATEWAY_SILENT.value, text)
-        return free if self._ready() is None else free._set_ready("True", self.status.phase.value or "Ready", "")
+        return free._set_ready("True", self.status.phase.value or "Ready", "")
 
     @property
     def held_for(self) -> str:

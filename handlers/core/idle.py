@@ -104,29 +104,51 @@ def settle(draft: Draft) -> Draft:
     if status.primary_not_ready_since is not None and (late := _primary_not_back(draft)):
         return late
     intact = _intact(draft)
-    if status.settled and not intact:
-        unsettled = draft.set(settled=False, verdict_since=None, behind_since=seen.now)
-        if status.observed_generation != draft.canary.metadata.generation:
-            # other objects are asked for now: nobody has touched them
-            return unsettled.because(Reason.SPEC_EDITED, f"The spec of {draft.place} was edited, its objects follow")
-        text = f"Objects of {draft.place} were changed by somebody else, repairing"
-        return unsettled.tell(Reason.DRIFT, text, warn=True)
-    if not status.settled:
-        found = gateway(draft.canary, seen)
-        if found.refused:
-            return _refused(draft, found.words, severity=None)
-        if is_projected(draft) and not status.former:
-            return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
-        if not found.applied:
-            return _behind(draft, found.words)
+    if status.settled:
+        return draft if intact else _repair(draft)
+    if not intact and seen.snapshot_missing:
+        return _nothing_to_make_it_from(draft)
+    found = gateway(draft.canary, seen)
+    if found.refused:
+        return _refused(draft, found.words, severity=None)
+    if not found.applied:
+        return _behind(draft, found.words)
+    if is_projected(draft) and not status.former:
+        return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
     return draft
 
 
+def _repair(draft: Draft) -> Draft:
+    undone = draft.set(settled=False, verdict_since=None, behind_since=draft.seen.now)
+    if draft.status.observed_generation != draft.canary.metadata.generation:
+        # other objects are asked for now: nobody has touched them
+        return undone.because(Reason.SPEC_EDITED, f"The spec of {draft.place} was edited, its objects follow")
+    text = f"Objects of {draft.place} were changed by somebody else, repairing"
+    return undone.tell(Reason.DRIFT, text, warn=True)
+
+
 def _behind(draft: Draft, words: str) -> Draft:
-    """A gateway takes its second or two; one that says nothing for a whole deadline is told about."""
-    if draft.seen.since(draft.status.behind_since) > draft.canary.spec.progress_deadline_seconds:
-        return _refused(draft, words)
-    return draft.set(waiting_for="gateway")
+    """A gateway takes its second or two; then the status says what is waited for, and after a deadline an alert."""
+    since, deadline = draft.status.behind_since or draft.seen.now, draft.canary.spec.progress_deadline_seconds
+    noted, waited = draft.set(behind_since=since, waiting_for="gateway"), draft.seen.since(since)
+    text = f"{_route(draft)}: {words}"
+    if waited > deadline:
+        text = f"{_route(draft)}: for more than {deadline} s {words}"
+        return noted.hold(
+            Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity="error", alarmed=False
+        )
+    if waited > draft.seen.rules.gateway_settle:
+        return noted.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", quiet=True)
+    return noted
+
+
+def _nothing_to_make_it_from(draft: Draft) -> Draft:
+    """Nobody knows what the primary ran: neither the snapshot nor the target has it."""
+    text = (
+        f"{draft.primary_place} was changed or deleted, and the snapshot of revision {draft.status.primary_revision} "
+        f"is missing: give {draft.target_place} that revision back, and it is made from there"
+    )
+    return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="target", alert=text, severity="error")
 
 
 def is_projected(draft: Draft) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from schemas.events import Change, ChangeReason, NoticeMessage, Tick
-from schemas.resources import CANARY, HORIZONTAL_POD_AUTOSCALER, UPSTREAM, Resource
+from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, UPSTREAM, Resource
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House, canary_object
 
@@ -169,3 +169,20 @@ async def test_a_canary_of_another_controller_on_the_same_target_does_not_keep_o
     await house.prepare()
     await house.initialized()
     assert not (await house.status()).invalid
+
+
+async def test_a_primary_that_nothing_is_left_to_make_from_is_said_and_comes_back_with_its_revision(
+    house: House,
+) -> None:
+    await _with_users(house)
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    for name in await house.snapshots():
+        await house.admin.delete(CONTROLLER_REVISION, NAMESPACE, name)
+    await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
+    await house.tick(2)
+    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
+    assert (ready.status, ready.reason) == ("False", "SnapshotMissing")
+    await house.push("podinfo:1")
+    await house.until(Phase.FAILED)
+    assert await house.image() == "podinfo:1"
