@@ -17,9 +17,10 @@ from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
+from schemas.names import Names
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
 from schemas.settings import Settings
-from schemas.status import IDLE, Names, Phase
+from schemas.status import IDLE, Phase
 from schemas.workload import Workload
 
 Clock = Callable[[], datetime]

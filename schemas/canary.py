@@ -24,7 +24,8 @@ from schemas.analysis import (
     Whole,
 )
 from schemas.base import Moment, Wire
-from schemas.status import CanaryStatus, Names
+from schemas.names import Names
+from schemas.status import CanaryStatus
 
 Labels = dict[str, str]
 

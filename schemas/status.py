@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from schemas.base import Moment, Wire
+from schemas.names import Names
 from schemas.revision import is_our_hash
 
 
@@ -194,24 +195,6 @@ class Returning(Wire):
     phase: Phase = Phase.FAILED
     reason: Reason = Reason.PROMOTION_FAILED
     message: str = ""
-
-
-class Names(Wire):
-    """What a Canary's objects are named after; all of them are the user's words."""
-
-    kind: str = ""
-    target: str = ""
-    service: str = ""
-    port: int = 0
-    scaler_kind: str = ""
-    scaler: str = ""
-
-    def same_objects(self, other: Names) -> bool:
-        """Whether routes, Services and primary are the same; a scaler is exchanged without any of that."""
-        return self.model_copy(update={"scaler_kind": other.scaler_kind, "scaler": other.scaler}) == other
-
-    def same_target(self, other: Names) -> bool:
-        return (self.kind, self.target) == (other.kind, other.target)
 
 
 class HandOver(Wire):

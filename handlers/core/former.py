@@ -11,8 +11,8 @@ from handlers.core.observation import Orphan
 from schemas.base import format_time
 from schemas.canary import Canary
 from schemas.gloo import read_report
+from schemas.names import Names
 from schemas.resources import ROUTE_TABLE, SERVICE
-from schemas.status import Names
 
 RETIRED = "canarybus.dev/retired"
 """On a RouteTable of former names: since when it waits for somebody who still uses it."""

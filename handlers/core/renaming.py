@@ -12,8 +12,9 @@ from handlers.core.gate import gateway, primary_readiness
 from handlers.core.observation import Observation, Orphan
 from schemas.canary import Canary
 from schemas.gloo import Verdict
+from schemas.names import Names
 from schemas.resources import ROUTE_TABLE
-from schemas.status import IDLE, Names, Phase, Reason
+from schemas.status import IDLE, Phase, Reason
 
 PROBE_EVERY = 60.0
 """Seconds until a RouteTable of former names that was still delegated to is asked again."""

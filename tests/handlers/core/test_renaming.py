@@ -12,7 +12,8 @@ from handlers.core.passing import passing_ports
 from handlers.core.renaming import may_tidy
 from schemas.canary import Canary
 from schemas.gloo import Verdict
-from schemas.status import Names, Phase
+from schemas.names import Names
+from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, podinfo, weighted
 from tests.handlers.core.rollouts import progressing
 from tests.handlers.core.world import World

@@ -1,0 +1,23 @@
+"""Names that a Canary's objects have; they may be changed while an application runs."""
+
+from __future__ import annotations
+
+from schemas.base import Wire
+
+
+class Names(Wire):
+    """What a Canary's objects are named after; all of them are the user's words."""
+
+    kind: str = ""
+    target: str = ""
+    service: str = ""
+    port: int = 0
+    scaler_kind: str = ""
+    scaler: str = ""
+
+    def same_objects(self, other: Names) -> bool:
+        """Whether routes, Services and primary are the same; a scaler is exchanged without any of that."""
+        return self.model_copy(update={"scaler_kind": other.scaler_kind, "scaler": other.scaler}) == other
+
+    def same_target(self, other: Names) -> bool:
+        return (self.kind, self.target) == (other.kind, other.target)
