@@ -12,7 +12,7 @@ import pytest_asyncio
 from handlers.adapters.errors import Invalid
 from handlers.adapters.kube import Kube, Object
 from schemas.configs import checksum
-from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE, SECRET
+from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, ROUTE_TABLE, SECRET
 from tests.cluster.standins import canary_share
 from tests.cluster.world import World, canarybus
 from tests.deploy.api import own_namespace
@@ -40,6 +40,11 @@ async def pods_of_primary(world: World) -> Object:
     found = await world.kube.get(DEPLOYMENT, world.namespace, "podinfo-primary")
     template: Object = found["spec"]["template"]
     return template
+
+
+async def pods_of_canary(world: World) -> set[str]:
+    found, _ = await world.kube.list(POD, world.namespace, labels="app=podinfo")
+    return {item["metadata"]["uid"] for item in found if "deletionTimestamp" not in item["metadata"]}
 
 
 async def kept(world: World) -> list[Object]:
@@ -85,6 +90,26 @@ async def test_a_content_that_comes_back_ends_the_rollout_at_once(world: World) 
     assert world.gloo.weights == [0, 25, 0]
     copy = await world.kube.get(CONFIG_MAP, world.namespace, "podinfo-primary")
     assert copy["data"] == {"colour": "blue"}
+    assert await world.dead_letters() == []
+
+
+async def test_a_content_that_changes_in_mid_analysis_starts_the_pods_anew(world: World) -> None:
+    await world.until("Initialized")
+    await world.hold_at_every_step()
+    await recolour(world, "green")
+    await world.seen(lambda status: status.get("canaryWeight") == 25)
+    before = await pods_of_canary(world)
+    await recolour(world, "red")
+    await world.seen(lambda status: status.get("phase") == "Progressing" and not status.get("canaryWeight"))
+    revision = (await world.object(CANARY))["status"]["canaryRevision"]
+    await world.seen(lambda status: status.get("canaryWeight") == 25)
+    assert (await world.object(CANARY))["status"]["canaryRevision"] == revision, "our mark is no revision"
+    assert not before & await pods_of_canary(world)
+    # metrics of a minute would still speak of the content before
+    await world.operator.publish(f"canary.command.promote.{world.namespace}.podinfo", b"{}")
+    await world.until("Promoting", "Succeeded")
+    copy = await world.kube.get(CONFIG_MAP, world.namespace, "podinfo-primary")
+    assert copy["data"] == {"colour": "red"}
     assert await world.dead_letters() == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.adapters.kube import Object
 from schemas.events import ChangeReason
-from schemas.resources import CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, SECRET, Resource
+from schemas.resources import CONFIG_MAP, CONTROLLER_REVISION, POD, SECRET, TARGETS, Resource
 from tests.handlers.house import NAMESPACE, House, deployment
 
 PASSWORD = "correct-horse-battery-staple"
@@ -22,9 +22,11 @@ def encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
 
 
-def reading(name: str = "podinfo", **container: Any) -> Object:
-    """A Deployment whose container reads what ``container`` says."""
+def reading(name: str = "podinfo", kind: str = "Deployment", **container: Any) -> Object:
+    """A target whose container reads what ``container`` says."""
     item = deployment(name=name)
+    if kind == "DaemonSet":
+        del item["spec"]["replicas"]
     item["spec"]["template"]["spec"]["containers"][0] |= container or READS
     return item
 
@@ -35,13 +37,16 @@ class Configured:
     def __init__(self, house: House) -> None:
         self.house = house
 
-    async def prepare(self, target: Object | None = None, **spec: Any) -> None:
-        await self.house.definitions()
+    async def prepare(self, target: Object | None = None, kind: str = "Deployment", **spec: Any) -> None:
+        house = self.house
+        house.resource = TARGETS[kind]
+        spec.setdefault("targetRef", {"apiVersion": "apps/v1", "kind": kind, "name": "podinfo"})
+        await house.definitions()
         await self.config("colours", {"colour": "blue"}, binaryData={"logo": "AAEC"})
         await self.secret("login", PASSWORD)
-        await self.house.admin.create(DEPLOYMENT, target or reading())
-        await self.house.ready("podinfo")
-        await self.house.canary(**spec)
+        await house.admin.create(house.resource, target or reading(kind=kind))
+        await house.ready("podinfo")
+        await house.canary(**spec)
 
     async def config(self, name: str, data: dict[str, str], annotations: Any = None, **more: Any) -> None:
         await self._put(CONFIG_MAP, name, {"data": data, **more}, annotations)
@@ -66,7 +71,7 @@ class Configured:
 
     async def read_by(self, deployment: str = "podinfo-primary") -> Object:
         """What its container reads."""
-        found = await self.house.object(DEPLOYMENT, deployment)
+        found = await self.house.object(self.house.resource, deployment)
         container = found["spec"]["template"]["spec"]["containers"][0]
         return {key: container[key] for key in ("envFrom", "env") if key in container}
 

@@ -129,6 +129,21 @@ async def test_pods_that_run_while_a_gate_is_closed_start_anew_when_it_opens(hou
     assert not before & await people.pods()
 
 
+async def test_a_daemonset_reads_and_restarts_like_a_deployment(house: House, people: Configured) -> None:
+    await people.prepare(kind="DaemonSet")
+    await house.initialized()
+    assert (await people.read_by())["envFrom"] == [{"configMapRef": {"name": "colours-primary"}}]
+    await people.recolour("green")
+    await house.tick()
+    before = await people.pods()
+    await people.recolour("red")
+    await house.catch_up()
+    assert not before & await people.pods()
+    assert await people.colour() == "blue"
+    await house.until(Phase.SUCCEEDED)
+    assert await people.colour() == "red"
+
+
 async def test_a_content_that_comes_back_ends_the_rollout_like_a_template(house: House, people: Configured) -> None:
     await people.prepare()
     await house.initialized()
