@@ -98,7 +98,9 @@ class App:
 
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
-        http = await self._stack.enter_async_context(httpx.AsyncClient(follow_redirects=True))
+        http = await self._stack.enter_async_context(
+            httpx.AsyncClient(follow_redirects=True, verify=httpx.create_ssl_context())
+        )
         webhooks, providers, alerts = Webhooks(http, broker.connection), Providers(http, self.kube), Alerts(http)
         for adapter in (webhooks, providers, alerts):
             self._stack.push_async_callback(adapter.close)

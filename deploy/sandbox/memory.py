@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 _PROC = Path("/proc")
+_PRODUCT = "deploy.sandbox.product"
 
 
 class Taken(NamedTuple):
@@ -73,5 +74,6 @@ def _taken(process: int) -> Taken | None:
 
 def _name(words: list[str]) -> str:
     if "-m" in words[:-1] and Path(words[0]).name.startswith("python"):
-        return words[words.index("-m") + 1]
+        module, *rest = words[words.index("-m") + 1 :]
+        return rest[0] if module == _PRODUCT else module
     return Path(words[0]).name

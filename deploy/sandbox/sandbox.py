@@ -25,6 +25,7 @@ from deploy.sandbox.parts import Command, Part, PartError, Ready, answers, is_do
 HOST = "app.example.com"
 """The tutorial's domain: requests carry it as Host header."""
 _PYTHON = (sys.executable, "-m")
+_PRODUCT = (*_PYTHON, "deploy.sandbox.product")
 _REAPER = 'read -r _; n=0; until rm -rf -- "$0" || [ $n -ge 50 ]; do n=$((n+1)); sleep 0.1; done'
 """Runs until our end of its pipe is closed, however we end, and then removes the state directory."""
 
@@ -238,7 +239,7 @@ class Sandbox:
 
     def _watcher(self) -> Part:
         ready = answers(f"http://127.0.0.1:{self._ports['watcher']}/readyz")
-        command: Command = (*_PYTHON, "watcher", "--provision")
+        command: Command = (*_PRODUCT, "watcher", "--provision")
         return self._part("watcher", "canarybus: sees changes, gives ticks", command, ready, self._settings("watcher"))
 
     def _handlers(self) -> Part:
@@ -246,7 +247,7 @@ class Sandbox:
         proxies = dict.fromkeys(("HTTP_PROXY", "http_proxy"), f"http://gloo-system:@{self._names}")
         exceptions = dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1,localhost")
         environment = self._settings("handlers") | proxies | exceptions
-        command: Command = (*_PYTHON, "handlers")
+        command: Command = (*_PRODUCT, "handlers")
         return self._part("handlers", "canarybus: decides, moves routes and workloads", command, ready, environment)
 
     @property
@@ -260,6 +261,7 @@ class Sandbox:
             "CANARYBUS_MIN_INTERVAL": f"{self._pace.min_interval:g}s",
             "CANARYBUS_DRAIN": f"{self._pace.drain:g}s",
             "CANARYBUS_PORT": str(self._ports[name]),
+            **dict.fromkeys(PLAIN, ""),  # it has what its image has
         }
 
 

@@ -49,7 +49,8 @@ async def test_with_the_tutorials_application_it_takes_400_mb_at_most(monkeypatc
     sandbox.terminate()
     await asyncio.wait_for(sandbox.communicate(), PATIENCE)
 
-    assert sum(taken.resident for taken in found) <= MEMORY, "\n".join(table(found))
+    # what the machine gives for it; `make memory` judges RSS, which depends on how much of Envoy a kernel maps at once
+    assert sum(taken.proportional for taken in found) <= MEMORY, "\n".join(table(found))
 
 
 def replicas(found: list[Taken]) -> int:
