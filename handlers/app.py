@@ -98,6 +98,7 @@ class App:
 
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
+        # one context: httpx would load everybody's certificates again for each proxy, 2 MB every time
         http = await self._stack.enter_async_context(
             httpx.AsyncClient(follow_redirects=True, verify=httpx.create_ssl_context())
         )
