@@ -11,7 +11,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from handlers import snapshots
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AdapterError, Conflict, NotFound, PermanentError, TransientError
 from handlers.adapters.kube import Kube
@@ -23,7 +22,8 @@ from handlers.core.observation import Answers
 from handlers.core.plan import plan
 from handlers.core.signals import as_command
 from handlers.core.step import obstructed, step
-from handlers.farewell import farewell
+from handlers.objects import snapshots
+from handlers.objects.farewell import farewell
 from handlers.observe import Observer, Sight
 from handlers.project import Projector
 from handlers.telling import SOURCE, Count, Teller, count_nothing

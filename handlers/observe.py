@@ -7,14 +7,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from handlers import configs, orphans, snapshots
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
-from handlers.configs import Found
 from handlers.core import validate
 from handlers.core.configs import Config
 from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
+from handlers.objects import configs, orphans, snapshots
+from handlers.objects.configs import Found
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.names import Names

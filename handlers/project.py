@@ -6,17 +6,17 @@ import asyncio
 import logging
 from functools import partial
 
-from handlers import orphans, snapshots
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
-from handlers.config_copies import ConfigCopies
 from handlers.core.observation import Observation
 from handlers.core.renaming import may_tidy
-from handlers.keeper import Keeper
+from handlers.objects import orphans, snapshots
+from handlers.objects.config_copies import ConfigCopies
+from handlers.objects.keeper import Keeper
+from handlers.objects.routing import Router
+from handlers.objects.scalers import Scalers
+from handlers.objects.workloads import Workloads
 from handlers.observe import Observer, Sight
-from handlers.routing import Router
-from handlers.scalers import Scalers
-from handlers.workloads import Workloads
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason, Stimulus
 from schemas.gloo import Verdict

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from handlers import snapshots
 from handlers.adapters.errors import Forbidden
 from handlers.adapters.kube import Object
+from handlers.objects import snapshots
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason
 from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, SECRET

@@ -11,9 +11,9 @@ from datetime import timedelta
 import pytest
 
 from handlers.adapters.errors import Conflict
+from handlers.objects.routing import Router
+from handlers.objects.workloads import Workloads
 from handlers.observe import Observer
-from handlers.routing import Router
-from handlers.workloads import Workloads
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
 from schemas.resources import CANARY, ROUTE_TABLE, TARGETS

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from handlers.objects.scalers import Scalers
 from handlers.observe import Observer
-from handlers.scalers import Scalers
 from schemas.events import ChangeReason
 from schemas.resources import (
     CUSTOM_RESOURCE_DEFINITION,

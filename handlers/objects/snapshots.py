@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers import configs
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owner
 from handlers.core.configs import Config, Revision
+from handlers.objects import configs
 from schemas.canary import Canary
 from schemas.configs import resource_of
 from schemas.resources import CONTROLLER_REVISION

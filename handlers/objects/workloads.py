@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from handlers import copies, snapshots
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
-from handlers.config_copies import ConfigCopies
 from handlers.core import configs, primary, scaler
 from handlers.core.configs import Revision
 from handlers.core.gate import target_turn
 from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
+from handlers.objects import copies, snapshots
+from handlers.objects.config_copies import ConfigCopies
 from schemas.canary import Canary
 from schemas.kinds.anatomy import RESTARTED
 from schemas.resources import TARGETS, Resource

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from handlers import snapshots
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube
 from handlers.core import copies
 from handlers.core.kinds import Source
 from handlers.core.observation import Observation
+from handlers.objects import snapshots
 from schemas.canary import Canary
 from schemas.resources import SERVICE
 from schemas.workload import Workload

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from handlers import copies
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired, marks, patches
@@ -15,6 +14,7 @@ from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
 from handlers.core.passing import passing_patch
 from handlers.core.renaming import may_touch
+from handlers.objects import copies
 from schemas.base import merge_patch
 from schemas.canary import Canary
 from schemas.gloo import ROUTE_STEP
