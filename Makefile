@@ -9,8 +9,10 @@ unexport PYTHONDONTWRITEBYTECODE
 PIN := .venv/bin/pip-compile -q --strip-extras --generate-hashes --no-annotate --no-header --no-emit-index-url \
 	--no-emit-trusted-host --no-emit-find-links
 ACT ?=
+INTERVAL ?= 10s
+TIMES ?= 2
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox memory test coverage test-e2e check test-cluster schemas lock clean
+.PHONY: help setup demo sandbox memory test coverage test-e2e check test-cluster bench schemas lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +53,9 @@ test-cluster: .venv/ready ## contract, scenario, lifecycle and RBAC suites again
 	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 tests/contract
 	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 4 tests/scenarios/test_on_cluster.py
 	@CANARYBUS_TEST_CLUSTER=1 $(RUN) -m pytest -q -n 2 --dist loadfile tests/deploy tests/cluster
+
+bench: .venv/ready ## how much longer a promotion takes than its steps (INTERVAL=10s TIMES=2)
+	@$(RUN) -m tests.bench.promotion --interval $(INTERVAL) --times $(TIMES)
 
 schemas: .venv/ready ## write CRDs, JSON Schemas and AsyncAPI from schemas/
 	@$(RUN) -m schemas.generate
