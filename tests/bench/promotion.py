@@ -16,11 +16,13 @@ from deploy.sandbox.application import PODINFO, Application
 from deploy.sandbox.durations import seconds
 from deploy.sandbox.follow import Follower, following
 from deploy.sandbox.load import Load
-from deploy.sandbox.sandbox import HOST, Sandbox
+from deploy.sandbox.sandbox import HOST, Pace, Sandbox
 from schemas.status import IDLE, CanaryStatus, Phase
 
 _RATE = 200.0
 """Requests per second."""
+_REAL = Pace(batch=1, verdict=(0.5, 1.5), drain=5)
+"""A real Gloo's (spec gloo 4.7), and the drain that a cluster has unless told otherwise."""
 _PATIENCE = 600.0
 """Seconds for one promotion."""
 
@@ -43,7 +45,7 @@ class Watch:
 
 async def main(interval: str, weights: Sequence[int], times: int) -> None:
     """Raises :class:`PartError` or :class:`NeverSeenError` when something does not come to its end."""
-    async with Sandbox(say=print) as sandbox, installation.connected(sandbox.kubeconfig) as kube:
+    async with Sandbox(say=print, pace=_REAL) as sandbox, installation.connected(sandbox.kubeconfig) as kube:
         await sandbox.install("tutorial")
         application = Application(kube)
         canary = installation.manifest("canary")
