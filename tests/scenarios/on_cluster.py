@@ -93,7 +93,7 @@ class OnCluster:
     async def _read_by_primary(self, primary: Workload | None) -> str:
         for key in references(primary.template) if primary else ():
             found = await self.house.admin.find(CONFIG_MAP, self.house.namespace, key.partition("/")[2])
-            return str(found["data"]["content"]) if found else ""
+            return str(found.get("data", {}).get("content", "")) if found else ""
         return ""
 
     async def _objects(self, places: Iterable[str]) -> dict[str, Any]:
