@@ -27,6 +27,15 @@ class Gloo:
     def __init__(self, kube: Kube, namespace: str) -> None:
         self._kube, self._namespace = kube, namespace
         self.weights: list[int] = []
+        self.not_delegated: set[str] = set()
+        """RouteTables that no VirtualService names: the gateway says nothing about them."""
+
+    async def delegate(self, name: str) -> None:
+        """A VirtualService names this one from now on, and no other."""
+        items, _ = await self._kube.list(ROUTE_TABLE, self._namespace)
+        self.not_delegated = {item["metadata"]["name"] for item in items} - {name}
+        for item in items:
+            await self._report(item)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Gloo]:
@@ -51,7 +60,7 @@ class Gloo:
                         await self._report(event.object)
 
     async def _report(self, item: Object) -> None:
-        if (item.get("status") or {}).get("statuses"):
+        if (item.get("status") or {}).get("statuses") or item["metadata"]["name"] in self.not_delegated:
             return
         weight = canary_share(item)
         if self.weights[-1:] != [weight]:

@@ -6,14 +6,15 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, find_access
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION, NAMESPACE
+from schemas.resources import CANARY, CUSTOM_RESOURCE_DEFINITION, NAMESPACE
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 DEFINITIONS = (*sorted((DEPLOY / "crds").glob("*.yaml")), DEPLOY / "sandbox" / "manifests" / "gloo-crds.yaml")
@@ -80,3 +81,16 @@ async def own_namespace(kube: Kube) -> AsyncIterator[str]:
         yield name
     finally:
         await kube.delete(NAMESPACE, "", name)
+        await _let_go(kube, name)
+
+
+async def _let_go(kube: Kube, namespace: str) -> None:
+    """Canaries that nobody works for any more must not keep the namespace."""
+    try:
+        left, _ = await kube.list(CANARY, namespace)
+    except NotFound:
+        return
+    for item in left:
+        if item["metadata"].get("finalizers"):
+            with suppress(NotFound):
+                await kube.patch(CANARY, namespace, item["metadata"]["name"], {"metadata": {"finalizers": None}})

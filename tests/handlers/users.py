@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,25 +20,40 @@ class Users:
         """What they met that was no answer; empty when all is well."""
 
     async def try_everything(self, *_: str) -> None:
-        pods = await self._pods()
+        """All ways first, then the pods: what is read later is newer, and pods go last."""
+        chosen: dict[str, dict[str, str]] = {}
         for table in self.tables:
-            await self._through_gateway(table, pods)
-        for service in self.services:
-            await self._through_service(service, None, pods)
+            for name, port in await self._through_gateway(table):
+                await self._through_service(name, port, chosen)
+        for name in self.services:
+            await self._through_service(name, None, chosen)
+        pods = await self._pods()
+        for name, selector in chosen.items():
+            if not any(selector.items() <= labels.items() for labels in pods):
+                self.met.append(f"Service {name} selects {selector}: no pod can answer")
 
-    async def _through_gateway(self, table: str, pods: list[Object]) -> None:
+    async def keep_trying(self) -> None:
+        """Until cancelled."""
+        while True:
+            await self.try_everything()
+            await asyncio.sleep(0.02)
+
+    async def _through_gateway(self, table: str) -> list[tuple[str, int]]:
+        """Services and their ports."""
         found = await self._kube.find(ROUTE_TABLE, self._namespace, table)
         if found is None:
             self.met.append(f"RouteTable {table} is missing")
+        led = []
         for name in _upstreams(found or {}):
             upstream = await self._kube.find(UPSTREAM, self._namespace, name)
             if upstream is None:
                 self.met.append(f"Upstream {name} is missing")
             else:
                 kube = upstream["spec"]["kube"]
-                await self._through_service(kube["serviceName"], kube["servicePort"], pods)
+                led.append((kube["serviceName"], kube["servicePort"]))
+        return led
 
-    async def _through_service(self, name: str, port: int | None, pods: list[Object]) -> None:
+    async def _through_service(self, name: str, port: int | None, chosen: dict[str, dict[str, str]]) -> None:
         service = await self._kube.find(SERVICE, self._namespace, name)
         if service is None:
             self.met.append(f"Service {name} is missing")
@@ -45,9 +61,7 @@ class Users:
         ports = [item["port"] for item in service["spec"]["ports"]]
         if port is not None and port not in ports:
             self.met.append(f"Service {name} has no port {port}, only {ports}")
-        selector = service["spec"].get("selector") or {}
-        if not any(selector.items() <= labels.items() for labels in pods):
-            self.met.append(f"Service {name} selects {selector}: no pod can answer")
+        chosen[name] = service["spec"].get("selector") or {}
 
     async def _pods(self) -> list[Object]:
         """Labels of those that are available."""
