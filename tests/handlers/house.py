@@ -170,6 +170,12 @@ class House:
         self.advance = self.worker()
         self._numbers = iter(range(1, 10_000))
 
+    def neighbour(self, name: str) -> House:
+        """The same cluster around another Canary."""
+        other = House(self.kube, self.admin, self.bus, self.answering, self.settings, self.namespace)
+        other.ref, other.workloads, other.delegated = Ref(self.namespace, name), self.workloads, self.delegated
+        return other
+
     def worker(self, kube: Kube | None = None) -> Advance:
         """Another process: the same code, nothing shared but the outside."""
         mine = kube or self.kube
@@ -209,7 +215,9 @@ class House:
             return
 
     async def canary(self, **spec: Any) -> None:
-        made = await self.admin.create(CANARY, canary_object(self.namespace, **spec))
+        wanted = canary_object(self.namespace, **spec)
+        wanted["metadata"]["name"] = self.ref.name
+        made = await self.admin.create(CANARY, wanted)
         self.uid = made["metadata"]["uid"]
 
     async def ready(self, name: str, timeout: float = 10) -> None:  # noqa: ASYNC109 - for a person who waits
@@ -247,19 +255,19 @@ class House:
         return reply
 
     def slot(self) -> Tick:
-        return Tick(namespace=self.namespace, name="podinfo", uid=self.uid, slot=self.now, interval=10)
+        return Tick(namespace=self.namespace, name=self.ref.name, uid=self.uid, slot=self.now, interval=10)
 
     async def change(self, reason: ChangeReason = ChangeReason.READY, worker: Advance | None = None) -> Reply:
         await self.catch_up()
         self.now += timedelta(seconds=1)
         number = str(next(self._numbers))
-        change = Change(namespace=self.namespace, name="podinfo", uid=self.uid, reason=reason, version=number)
+        change = Change(namespace=self.namespace, name=self.ref.name, uid=self.uid, reason=reason, version=number)
         return await self.wake(change, worker)
 
     async def command(self, verb: str, worker: Advance | None = None, **body: str) -> Reply:
         self.now += timedelta(seconds=1)
         body.setdefault("id", f"c{next(self._numbers)}")
-        return await self.wake(Command(namespace=self.namespace, name="podinfo", verb=Verb(verb), **body), worker)
+        return await self.wake(Command(namespace=self.namespace, name=self.ref.name, verb=Verb(verb), **body), worker)
 
     async def catch_up(self) -> None:
         for table in self.delegated:
@@ -290,7 +298,7 @@ class House:
     # ---- what is to be seen
 
     async def status(self) -> CanaryStatus:
-        return Canary.from_object(await self.object(CANARY, "podinfo")).status
+        return Canary.from_object(await self.object(CANARY, self.ref.name)).status
 
     async def object(self, resource: Resource, name: str) -> Object:
         return await self.admin.get(resource, self.namespace, name)

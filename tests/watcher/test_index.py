@@ -36,6 +36,12 @@ def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
     assert Key("Upstream", "gloo-system", "source") in found
 
 
+def test_a_canary_depends_on_what_is_in_force_and_on_the_target_that_it_is_asked_to_go_to() -> None:
+    names = {"kind": "Deployment", "target": "before", "service": "before", "port": 80}
+    found = [str(key) for key in dependencies(canary(names=names))]
+    assert found[:4] == ["Deployment/podinfo", "Deployment/before", "Deployment/before-primary", "RouteTable/before"]
+
+
 def test_the_index_forgets_what_a_canary_no_longer_depends_on() -> None:
     index, old, new = Index(), Key("Service", "test", "old"), Key("Service", "test", "new")
     index.put("a", [old])

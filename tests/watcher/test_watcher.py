@@ -6,6 +6,8 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
+import pytest
+
 from deploy.sandbox.kube import EmbeddedKubernetes
 from schemas.canary import FINALIZER
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
@@ -199,6 +201,21 @@ async def test_a_deleted_canary_is_announced_and_goes_on_ticking_until_it_is_gon
         await ear.hears("spec", "other")
         assert gone.body["object"] == "Deployment/podinfo"
         assert [record.watched.ref.name for record in watcher.fleet.records.values()] == ["other"]
+
+
+@pytest.mark.parametrize("shared", ["target", "service"])
+async def test_a_canary_that_stood_back_is_woken_when_the_other_goes(
+    begin: Begin, cluster: Cluster, ear: Ear, shared: str
+) -> None:
+    await cluster.at_rest()
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo" if shared == "target" else "second"}
+    await cluster.canary("second", targetRef=target, service={"name": "podinfo", "port": 9898})
+    await cluster.status("second", invalidSince="2026-03-01T00:00:00Z", observedGeneration=1, step=1)
+    async with begin():
+        await ear.hears("tick", "second")
+        await cluster.kube.delete(CANARY, NAMESPACE, "podinfo")
+        ready = await ear.hears("ready", "second")
+    assert ready.body["object"] == "Canary/podinfo"
 
 
 async def test_an_idle_canary_is_looked_at_every_resync(begin: Begin, cluster: Cluster, ear: Ear) -> None:
