@@ -19,9 +19,9 @@ from handlers.core.inherited import carried_revision
 from handlers.core.texts import silent_gateway
 from schemas.canary import Analysis, Strategy
 from schemas.gloo import Verdict
-from schemas.status import CanaryStatus, Phase, Reason
+from schemas.status import IDLE, CanaryStatus, Phase, Reason
 
-_ANALYSING = (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
+_AT_REST = (*IDLE, Phase.WAITING, Phase.INITIALIZING)
 
 
 def is_foreign(status: CanaryStatus) -> bool:
@@ -30,9 +30,10 @@ def is_foreign(status: CanaryStatus) -> bool:
 
 
 def adopt(draft: Draft) -> Draft:
-    """Nothing is adopted without a target that shows what runs, or from a spec that cannot be read."""
+    """Nothing is adopted from a spec that cannot be read, and nothing at rest whose revision cannot be told."""
     phase, seen = draft.status.phase, draft.seen
-    if draft.canary.problems or (seen.target is None and phase not in _ANALYSING):
+    unknown = seen.target is None or bool(seen.config_problems)
+    if draft.canary.problems or (unknown and phase in _AT_REST):
         return draft
     weight = None if seen.route is None else weight_of(draft.canary, seen.route)
     if draft.canary.deleting or phase in (Phase.TERMINATING, Phase.TERMINATED):

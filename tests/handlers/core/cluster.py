@@ -52,6 +52,8 @@ class Cluster:
         """The same in snapshots, by revision."""
         self.missing_configs: tuple[str, ...] = ()
         """What it cannot do without and is not there, in sentences."""
+        self.carried_configs: dict[str, str] | None = None
+        """Contents of the copies that a primary of somebody else reads; unless said, the same."""
         self.older_twin = ""
         self.orphans: tuple[Orphan, ...] = ()
         """What former names left, as far as nobody has cleared it."""
@@ -126,7 +128,7 @@ class Cluster:
             if self.target
             else {},
             config_problems=self.missing_configs,
-            primary_configs={} if status.primary_step or self.primary is None else dict(self.configs),
+            primary_configs=self._carried(status),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
 
@@ -136,6 +138,11 @@ class Cluster:
         good = 0 if role in self.not_ready else self.room.get(role)
         status = shapes.status(item, good=good, stuck=role in self.stuck, nodes=self.nodes)
         return {**copy.deepcopy(item), "status": status}
+
+    def _carried(self, status: CanaryStatus) -> dict[str, str]:
+        if status.primary_step or self.primary is None:
+            return {}
+        return dict(self.configs if self.carried_configs is None else self.carried_configs)
 
     # ---- how decisions become true
 

@@ -103,6 +103,36 @@ def test_a_target_that_is_gone_in_the_middle_sends_everybody_to_the_primary_in_t
     assert world.status.canary_weight == 0
 
 
+def test_a_target_that_is_gone_while_promoting_leaves_users_to_the_primary() -> None:
+    world = arrived(left("Promoting", ab_testing(), weight=100))
+    world.target = None
+    world.change()
+    assert (world.phase, world.status.canary_weight) == (Phase.FINALISING, 0)
+
+
+def test_a_refused_revision_stays_refused_when_a_config_that_was_missing_is_back() -> None:
+    world = arrived(left("Failed"))
+    configs, world.configs = world.configs, {}
+    world.missing_configs = ("configmap settings.test not found",)
+    world.tick(2)
+    assert world.condition().reason == "Invalid"
+    world.configs, world.missing_configs = configs, ()
+    world.tick(5)
+    assert (world.phase, world.status.settled) == (Phase.FAILED, True)
+
+
+@pytest.mark.parametrize("phase", ["Initialized", "Succeeded"])
+def test_a_config_that_changed_while_nobody_looked_is_another_revision(phase: str) -> None:
+    world = arrived(left(phase))
+    own = dict(world.configs)
+    world.configs = {"configmap/settings": "0123456789abcdef"}
+    world.carried_configs = own
+    world.tick()
+    assert "podinfo-primary.test runs another revision than podinfo.test" in world.told[0]
+    world.tick()
+    assert world.phase is Phase.PROGRESSING
+
+
 def test_an_idle_canary_whose_target_is_missing_is_adopted_when_that_is_back() -> None:
     world = arrived(left("Failed"))
     target, world.target = world.target, None
