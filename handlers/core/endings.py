@@ -87,10 +87,14 @@ def _stay(draft: Draft, ending: Returning) -> Draft:
 
 
 def invalid(draft: Draft) -> Draft:
-    """Traffic stays as it is; a rollout in the middle is held for one progress deadline, then ends."""
+    """Traffic stays unless it goes to nobody; a rollout in the middle is held for one progress deadline, then ends."""
     status = draft.status
     text = "; ".join(draft.seen.problems)
     noted = draft if status.invalid_since else draft.set(invalid_since=draft.seen.now)
+    if draft.seen.target is None and status.canary_weight and status.phase in IDLE:
+        # left there by a promotion that failed; wherever else they are sent is better
+        gone = f"{draft.canary.spec.target_ref.kind} {draft.target_place} is gone, routing all traffic to primary"
+        return return_to_primary(noted, status.phase).tell(Reason.TARGET_MISSING, gone, warn=True)
     running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
     overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.progress_deadline_seconds
     if running and overdue and not status.returning:

@@ -13,15 +13,14 @@ from schemas.status import Phase, Reason
 
 def promoting(draft: Draft) -> Draft:
     """Any wake may finish what a slot began: nobody waits for the next tick once the primary is ready."""
+    if (left := _left_on_nothing(draft)) is not None:
+        return left
     if draft.status.returning:
         return _going_back(draft)
-    if (asked := _asked_to_roll_back(draft)) is not None:
-        return asked
+    if (ended := _asked_to_roll_back(draft) or _reverted(draft)) is not None:
+        return ended
     if draft.seen.snapshot_missing:
         return _analyse_again(draft)
-    if draft.seen.target_revision == draft.status.promoted_revision != draft.status.canary_revision:
-        text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
-        return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready or handover.goes_on(draft):
         return _shift(draft.set(primary_not_ready_since=None))
@@ -42,6 +41,22 @@ def promoting(draft: Draft) -> Draft:
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
     alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _left_on_nothing(draft: Draft) -> Draft | None:
+    """What is left of the primary serves more users than nothing does; whether it is any good is decided as ever."""
+    if draft.seen.target or not draft.status.canary_weight or primary_readiness(draft.canary, draft.seen).ready:
+        return None
+    text = f"{draft.canary.spec.target_ref.kind} {draft.target_place} is gone, routing all traffic to primary"
+    return draft.weigh(0).tell(Reason.TARGET_MISSING, text, warn=True, alert=text, severity="error")
+
+
+def _reverted(draft: Draft) -> Draft | None:
+    seen, status = draft.seen, draft.status
+    if not seen.target or not seen.target_revision == status.promoted_revision != status.canary_revision:
+        return None
+    text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
+    return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
 
 
 def _asked_to_roll_back(draft: Draft) -> Draft | None:

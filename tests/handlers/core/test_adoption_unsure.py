@@ -110,6 +110,19 @@ def test_a_target_that_is_gone_while_promoting_leaves_users_to_the_primary() -> 
     assert (world.phase, world.status.canary_weight) == (Phase.FINALISING, 0)
 
 
+def test_users_that_were_left_on_a_target_that_is_gone_go_to_the_primary_ready_or_not() -> None:
+    world = arrived(left("Failed", weight=20))
+    world.not_ready = {"primary"}
+    world.tick()
+    assert world.weight == 20
+    world.target = None
+    world.change()
+    assert (world.phase, world.weight) == (Phase.FAILED, 0)
+    assert world.told[-1] == "Deployment podinfo.test is gone, routing all traffic to primary"
+    world.tick(2)
+    assert world.condition().reason == "Invalid"
+
+
 def test_a_refused_revision_stays_refused_when_a_config_that_was_missing_is_back() -> None:
     world = arrived(left("Failed"))
     configs, world.configs = world.configs, {}

@@ -245,3 +245,14 @@ def test_a_rollout_of_one_slot_ends_with_the_phases_of_the_peer() -> None:
         Phase.FINALISING,
         Phase.SUCCEEDED,
     ]
+
+
+def test_users_of_a_target_that_is_deleted_during_promotion_go_to_a_primary_that_is_not_ready_yet() -> None:
+    world = promoting()
+    world.target = None
+    world.change()
+    assert (world.phase, world.weight) == (Phase.PROMOTING, 0)
+    assert world.alerts[-1] == ("error", "Deployment podinfo.test is gone, routing all traffic to primary")
+    world.not_ready = set()
+    world.change()
+    assert world.phase is Phase.FINALISING
