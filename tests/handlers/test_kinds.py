@@ -246,3 +246,11 @@ async def test_a_deleted_canary_leaves_users_with_its_target(house: House, kind:
     reached = (await house.object(UPSTREAM, name))["spec"]["kube"]["serviceName"]
     assert reached == ("podinfo" if kind == "Service" else "podinfo-canary"), "a copy would no longer follow"
     assert (await house.admin.find(SERVICE, house.namespace, reached)) is not None
+
+
+@pytest.mark.parametrize("kind", ["DaemonSet", "Service"])
+async def test_initialising_each_kind_takes_at_most_25_calls(house: House, kind: str) -> None:
+    await house.prepare(kind)
+    house.kube.reset()
+    await house.initialized()
+    assert house.kube.total <= 25, house.kube.made
