@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.adapters.kube import Object
@@ -27,7 +28,7 @@ def pushed(kind: str, image: str) -> Object:
     return {"spec": {"template": {"spec": {"containers": [{"name": "podinfod", "image": image}]}}}}
 
 
-def image_of(item: Object) -> str:
+def image_of(item: Mapping[str, Any]) -> str:
     """Of a Service, that of the pods that it chooses."""
     template = item["spec"].get("template")
     if template is None:

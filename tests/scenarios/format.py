@@ -33,6 +33,7 @@ class Start(Strict):
     may be given.
     """
 
+    target: Literal["Deployment", "DaemonSet", "Service"] = "Deployment"
     analysis: dict[str, Any] = {}
     metrics: tuple[str | dict[str, Any], ...] = ()
     hooks: tuple[str | dict[str, Any], ...] = ()

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, on_podinfo, podinfo
+from tests.handlers.core import shapes
+from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, on_podinfo
+from tests.handlers.core.shapes import of_kind
 from tests.scenarios.format import Answer, Start
 
 _WELL_KNOWN = {"request-success-rate": SUCCESS_RATE, "request-duration": DURATION}
@@ -25,13 +27,15 @@ def spec_of(start: Start, url: Callable[[str], str]) -> dict[str, Any]:
         analysis = {"stepWeight": 25, "maxWeight": 50, **analysis}
     analysis["metrics"] = [_metric(item) for item in start.metrics]
     analysis["webhooks"] = [_hook(item, url) for item in start.hooks]
-    made = on_podinfo(analysis, progressDeadlineSeconds=DEADLINE)
+    made = of_kind(start.target, on_podinfo(analysis, progressDeadlineSeconds=DEADLINE))
     return deep(made, start.spec)
 
 
 def target_of(start: Start) -> dict[str, Any]:
-    """The Deployment, before the Canary."""
-    target = podinfo()
+    """What is there before the Canary."""
+    target = shapes.make(start.target)
+    if start.target == "Service":
+        return target
     reads = {"envFrom": [{"configMapRef": {"name": "podinfo"}}]} if start.content else {}
     target["spec"]["template"]["spec"]["containers"][0] |= reads | start.container
     return target

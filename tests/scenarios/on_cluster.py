@@ -14,10 +14,11 @@ from handlers.adapters.kube import Object
 from schemas.canary import Canary
 from schemas.configs import references
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE, SERVICE
+from schemas.resources import CANARY, CONFIG_MAP, ROUTE_TABLE, SERVICE, TARGETS
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.house import Crash
+from tests.handlers.targets import image_of, target_object
 from tests.moving import move_in
 from tests.scenarios.beginning import play_to
 from tests.scenarios.deeds import Deeds
@@ -52,11 +53,13 @@ class OnCluster:
             return
         for item in start.objects:
             await self.deeds.apply(item)
-        target = target_of(start)
+        house.resource = self.pods.resource = TARGETS[start.target]
+        # addresses of a Service are the API server's to give
+        target = target_object("Service", namespace="") if start.target == "Service" else target_of(start)
         target["metadata"] = {"name": TARGET, "namespace": house.namespace}
         if start.content:
             await self._put(start.content)
-        await house.admin.create(DEPLOYMENT, target)
+        await house.admin.create(house.resource, target)
         made = {"metadata": {"name": "podinfo", "namespace": house.namespace}, "spec": spec}
         house.service = spec["service"].get("name", TARGET)
         house.uid = (await house.admin.create(CANARY, made))["metadata"]["uid"]
@@ -76,8 +79,8 @@ class OnCluster:
         route, apex, target, primary, status = await asyncio.gather(
             house.route(),
             house.admin.find(SERVICE, house.namespace, house.service),
-            house.admin.find(DEPLOYMENT, house.namespace, TARGET),
-            house.admin.find(DEPLOYMENT, house.namespace, PRIMARY),
+            house.admin.find(house.resource, house.namespace, TARGET),
+            house.admin.find(house.resource, house.namespace, PRIMARY),
             self._status(),
         )
         workloads = {role: Workload(item) for role, item in (("target", target), ("primary", primary)) if item}
@@ -124,7 +127,7 @@ class OnCluster:
             promoted=self._plain(conditions.get("Promoted", "")),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,
-            image={role: _image(item) for role, item in workloads.items()},
+            image={role: image_of(item.item) for role, item in workloads.items()},
             replicas={role: item.replicas for role, item in workloads.items()},
             told=tuple(self._plain(notice.message) for notice in self.heard.notices),
             alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
@@ -273,7 +276,3 @@ def _selected(service: Object | None) -> str:
     if service is None:
         return "nobody"
     return "primary" if service["spec"]["selector"]["app"] == PRIMARY else "target"
-
-
-def _image(workload: Workload) -> str:
-    return str(workload.template["spec"]["containers"][0]["image"])

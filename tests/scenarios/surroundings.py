@@ -12,12 +12,17 @@ from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound
 from handlers.adapters.kube import Kube, Object
 from schemas.events import Message, StepResult
-from schemas.resources import DEPLOYMENT, POD
+from schemas.resources import DEPLOYMENT, POD, SERVICE
 from schemas.status import CanaryStatus, Notice
 from schemas.workload import Workload
 from tests.handlers.house import Answering
 from tests.scenarios.manifest import NEVER
 
+_COUNTS = {
+    "Deployment": ("replicas", "updatedReplicas", "unavailableReplicas"),
+    "DaemonSet": ("currentNumberScheduled", "updatedNumberScheduled", "numberUnavailable"),
+}
+"""Pods that are there, those of the newest template, and those that cannot serve."""
 _PATIENCE = 20.0
 """Seconds for the real controllers to roll a Deployment."""
 
@@ -103,13 +108,15 @@ class Heard(Bus):
 
 
 class Pods:
-    """Waits until Deployments are as their pods are meant to be: ready, or not, by hand."""
+    """Waits until workloads are as their pods are meant to be: ready, or not, by hand."""
 
     def __init__(self, admin: Kube, namespace: str) -> None:
         self._admin, self._namespace = admin, namespace
         self._not_ready: set[str] = set()
+        self.resource = DEPLOYMENT
+        """What target and primary are."""
         self.away: set[str] = set()
-        """Deployments without an available pod that should have some."""
+        """Those without an available pod that should have some."""
 
     def turn(self, workload: str, *, ready: bool) -> None:
         (self._not_ready.discard if ready else self._not_ready.add)(workload)
@@ -124,12 +131,12 @@ class Pods:
                 while not await self._is_settled(name):
                     await asyncio.sleep(0.03)
         except TimeoutError:
-            found = await self._admin.get(DEPLOYMENT, self._namespace, name)
+            found = await self._admin.get(self.resource, self._namespace, name)
             raise AssertionError(f"the pods of {name} are never as they should be: {found['status']}") from None
 
     async def _is_settled(self, name: str) -> bool:
-        found = await self._admin.find(DEPLOYMENT, self._namespace, name)
-        if found is None:
+        found = await self._admin.find(self.resource, self._namespace, name)
+        if found is None or self.resource is SERVICE:
             return True
         workload = Workload(found)
         if found["metadata"]["generation"] > int(workload.status.get("observedGeneration", 0)):
@@ -144,13 +151,12 @@ class Pods:
     @staticmethod
     def _is_as_meant(workload: Workload, *, ready: bool, never: bool) -> bool:
         """Pods that do not get ready leave a rolling update where it is."""
-        status = workload.status
-        updated = int(status.get("updatedReplicas", 0))
+        there, updated, unavailable = (int(workload.status.get(name, 0)) for name in _COUNTS[workload.kind])
         if workload.replicas and never:
-            return bool(updated and status.get("unavailableReplicas"))
+            return bool(updated and unavailable)
         if workload.replicas and not ready:
             return bool(updated and not workload.available)
-        return [int(status.get("replicas", 0)), updated, workload.available] == [workload.replicas] * 3
+        return [there, updated, workload.available] == [workload.replicas] * 3
 
     async def _turn_pods(self, name: str, *, ready: bool) -> None:
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")

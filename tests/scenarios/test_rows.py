@@ -11,7 +11,7 @@ from tests.scenarios.format import HERE, everything
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = yaml.safe_load((HERE / "rows.yaml").read_text())
-NAMED = [*ROWS["transitions"], *ROWS["lifecycle"], *ROWS["defects"], *ROWS["faults"]]
+NAMED = [*ROWS["transitions"], *ROWS["lifecycle"], *ROWS["targets"], *ROWS["defects"], *ROWS["faults"]]
 SCENARIOS = everything()
 SHOWN = {row for scenario in SCENARIOS for row in scenario.shows}
 
