@@ -102,7 +102,8 @@ class App:
         http = await self._stack.enter_async_context(
             httpx.AsyncClient(follow_redirects=True, verify=httpx.create_ssl_context())
         )
-        webhooks, providers, alerts = Webhooks(http, broker.connection), Providers(http, self.kube), Alerts(http)
+        bus = broker.connection
+        webhooks, providers, alerts = Webhooks(http, bus), Providers(http, self.kube, bus), Alerts(http)
         for adapter in (webhooks, providers, alerts):
             self._stack.push_async_callback(adapter.close)
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)

@@ -5,18 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from handlers.adapters.errors import AdapterError, NotFound, TransientError
 from handlers.adapters.kube import Kube
 from handlers.adapters.metrics import Providers, Question
-from handlers.core.queries import built_in, render, samples_of
+from handlers.core.queries import built_in, judge_question, render, samples_of
 from schemas.canary import Canary, Metric, NamespacedRef
 from schemas.measurement import Measurement
 from schemas.metrics import MetricTemplate, ProviderType
 from schemas.resources import METRIC_TEMPLATE, SECRET
 from schemas.settings import Settings
+
+_SHARE = 0.8
+"""Of the analysis interval: the longest that a metric may take, so that the next slot is met whatever hangs."""
 
 
 class Measurer:
@@ -26,9 +30,20 @@ class Measurer:
         self._kube = kube
         self._providers = providers
         self._server = settings.metrics_server
+        self._min_interval = settings.min_interval
 
     async def measure(self, canary: Canary, metrics: tuple[Metric, ...]) -> tuple[Measurement, ...]:
-        return tuple(await asyncio.gather(*(self._measure(canary, metric) for metric in metrics)))
+        """In the order of ``metrics``; one that hangs is told as such, and the others are what they are."""
+        longest = _SHARE * canary.spec.analysis.interval_seconds(self._min_interval)
+        return tuple(await asyncio.gather(*(self._in_time(canary, metric, longest) for metric in metrics)))
+
+    async def _in_time(self, canary: Canary, metric: Metric, longest: float) -> Measurement:
+        try:
+            async with asyncio.timeout(longest):
+                return await self._measure(canary, metric)
+        except TimeoutError:
+            detail = f"no answer within {longest:g}s, 80 % of the analysis interval"
+            return Measurement(name=metric.name, outcome="unreachable", detail=detail)
 
     async def check(self, canary: Canary) -> str:
         """Why a provider that the analysis will need does not answer; empty when all of them do."""
@@ -85,7 +100,9 @@ class Measurer:
             region=provider.region,
             insecure_skip_verify=provider.insecure_skip_verify,
         )
-        return provider.type, question
+        if provider.kind is ProviderType.NATS:
+            question = replace(question, payload=judge_question(canary, metric, question.query))
+        return provider.kind, question
 
     async def _template(self, canary: Canary, ref: NamespacedRef) -> MetricTemplate:
         namespace = ref.namespace or canary.metadata.namespace

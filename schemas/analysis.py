@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from schemas.base import Wire
+from schemas.bus_address import subject_of
 from schemas.duration import parse_duration
 
 Whole = Annotated[
@@ -17,11 +17,6 @@ Whole = Annotated[
     WithJsonSchema({"type": "number"}),
 ]
 """The API's type for these is ``number``: a fraction is accepted and taken whole."""
-
-
-_ON_THE_BUS = "nats://"
-_FOR_HOOKS = "canary.hook."
-_SUBJECT = re.compile(r"[^\s.*>]+(\.[^\s.*>]+)*")
 
 
 class Strategy(StrEnum):
@@ -104,18 +99,8 @@ class Webhook(Wire):
 
     @property
     def subject(self) -> str:
-        """Of ``nats://subject``; empty for another url. Raises ValueError with words for people.
-
-        Whoever may write a Canary must not speak with our rights: subjects of ours and of the server are refused.
-        """
-        if not self.url.startswith(_ON_THE_BUS):
-            return ""
-        subject = self.url.removeprefix(_ON_THE_BUS)
-        if not _SUBJECT.fullmatch(subject) or subject.startswith(("$", "_")):
-            raise ValueError(f"{self.url!r} names no subject of a gate; write it as nats://gates.approval")
-        if subject.split(".")[0] == "canary" and not subject.startswith(_FOR_HOOKS):
-            raise ValueError(f"{self.url!r} is a subject of our own; use another one, or one under canary.hook.")
-        return subject
+        """Of ``nats://subject``; empty for another url. Raises ValueError with words for people."""
+        return subject_of(self.url)
 
 
 class StringMatch(Wire):

@@ -1,4 +1,4 @@
-"""A gate or judge on the bus: what a hook with the url ``nats://subject`` is asked, and what it answers."""
+"""A gate on the bus: what a hook with the url ``nats://subject`` is asked, and what it answers."""
 
 from __future__ import annotations
 

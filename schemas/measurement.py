@@ -11,14 +11,15 @@ from schemas.canary import HookType
 class Measurement(Wire):
     """One metric asked once.
 
-    ``outcome``: ``value`` (then ``value`` is set), ``empty`` (the provider answered that there is nothing),
-    ``unreachable`` (no answer, 429 or 5xx) or ``error`` (it refused the query, or the template is missing or wrong).
-    ``detail`` is the provider's own text for the last three.
+    ``outcome``: ``value`` (then ``value`` is set), ``verdict`` (a judge decided: ``passed``), ``empty`` (the provider
+    answered that there is nothing), ``unreachable`` (no answer, 429 or 5xx) or ``error`` (it refused the query, or the
+    template is missing or wrong). ``detail`` is the provider's own text for the last three, and a judge's message.
     """
 
     name: str
-    outcome: Literal["value", "empty", "unreachable", "error"]
+    outcome: Literal["value", "verdict", "empty", "unreachable", "error"]
     value: float | None = None
+    passed: bool | None = None
     samples: float | None = None
     detail: str = ""
     query: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from schemas.base import Wire
+from schemas.bus_address import ON_THE_BUS
 from schemas.canary import Metadata
 
 
@@ -20,6 +21,8 @@ class ProviderType(StrEnum):
     DYNATRACE = "dynatrace"
     KEPTN = "keptn"
     SPLUNK = "splunk"
+    NATS = "nats"
+    """Ours: a judge on the bus. Any type with an address ``nats://subject`` is one."""
 
 
 class SecretRef(Wire):
@@ -29,7 +32,7 @@ class SecretRef(Wire):
 
 
 class MetricProvider(Wire):
-    """``address`` is the base URL; ``headers`` and ``insecure_skip_verify`` are for plain HTTP."""
+    """``address`` is the base URL, or ``nats://subject``; ``headers``, ``insecure_skip_verify``: for plain HTTP."""
 
     type: ProviderType
     address: str = ""
@@ -37,6 +40,11 @@ class MetricProvider(Wire):
     secret_ref: SecretRef | None = None
     region: str = ""
     insecure_skip_verify: bool = False
+
+    @property
+    def kind(self) -> ProviderType:
+        """Who is asked: the address says it for a judge on the bus."""
+        return ProviderType.NATS if self.address.startswith(ON_THE_BUS) else self.type
 
 
 class MetricTemplateSpec(Wire):

@@ -123,6 +123,7 @@ class CheckResult(Wire):
     query: str = ""
     endpoint: str = ""
     unreachable: bool = False
+    clears_in: float = 0.0  # seconds until its window holds this revision's traffic alone
 
 
 Severity = Literal["info", "warn", "error"]

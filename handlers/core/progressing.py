@@ -207,7 +207,7 @@ def _undecided(draft: Draft, halting: CheckResult) -> Draft:
         alarmed = draft.status.waiting_for == "data" and draft.status.no_data_since is None
         held, text = draft.set(no_data_since=None), lost.message
         return held.hold(Reason.NO_DATA, text, waiting_for="data", alert=text, severity="warn", alarmed=alarmed)
-    if any(check.verdict == "insufficient" and check.value is None for check in draft.checks):
+    if any(check.verdict == "insufficient" and not check.clears_in for check in draft.checks):
         return _without_data(draft, halting)
     if halting.verdict == "fail":
         # not often enough in a row to count

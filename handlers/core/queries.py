@@ -1,9 +1,11 @@
-"""Queries: the two built-in ones for Gloo, and the rendering of what users write (spec gloo 4.4 and 4.5)."""
+"""Queries: the two built-in ones for Gloo, what users write, rendered (spec gloo 4.4 and 4.5), and a judge's."""
 
 from __future__ import annotations
 
+from handlers.core.hooks import phase_told
 from handlers.core.templates import fill_in
-from schemas.canary import Canary, Metric
+from schemas.canary import Canary, HookType, Metric
+from schemas.judges import JudgeQuestion
 
 REQUEST_SUCCESS_RATE = "request-success-rate"
 REQUEST_DURATION = "request-duration"
@@ -61,3 +63,21 @@ def render(template: str, canary: Canary, metric: Metric) -> str:
         "interval": metric.interval or "1m",
     }
     return fill_in(template, values, metric.template_variables)
+
+
+def judge_question(canary: Canary, metric: Metric, query: str) -> bytes:
+    """What a judge on the bus is asked: a rollout hook's payload, and what this metric is about."""
+    asked = JudgeQuestion(
+        name=canary.metadata.name,
+        namespace=canary.metadata.namespace,
+        phase=phase_told(canary, HookType.ROLLOUT),
+        checksum=canary.status.canary_revision,
+        metadata=dict(sorted(metric.template_variables.items())),
+        metric=metric.name,
+        query=query,
+        interval=metric.window,
+        target=canary.target,
+        service=canary.service,
+        weight=canary.status.canary_weight,
+    )
+    return asked.model_dump_json(by_alias=True, exclude={"metadata"} if not asked.metadata else None).encode()

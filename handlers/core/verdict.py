@@ -1,4 +1,4 @@
-"""A measured value and its limits become pass, fail or insufficient, with the sentence that people will read.
+"""A measured value and its limits, or a judge's word, become pass, fail or insufficient, with the sentence for people.
 
 The texts are the peer's (spec lifecycle 2.7); that an empty answer is neither pass nor fail is ours, unless the user
 says otherwise (``noData``).
@@ -49,8 +49,13 @@ def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Ob
         query=measured.query,
         endpoint=measured.endpoint,
     )
-    if measured.outcome == "value" and measured.value is not None:
-        return _judge_value(canary, metric, check, measured.value, seen)
+    decided = measured.outcome == "verdict" and measured.passed is not None
+    if decided or (measured.outcome == "value" and measured.value is not None):
+        if wait := _foreign_traffic(canary, metric, seen):
+            text = f"the window of {metric.name} still reaches into another revision's traffic, {wait:.0f} s to go"
+            waiting = {"verdict": "insufficient", "clears_in": wait}
+            return check.model_copy(update=waiting | {"message": f"Halt {canary.ref} advancement {text}"})
+        return _judge_verdict(canary, check, measured) if decided else _judge_value(canary, metric, check)
     if measured.outcome != "empty":
         # nobody can tell whether the canary is bad: hold, however long it takes
         failing = {"verdict": "insufficient", "message": _query_failed(metric, measured), "unreachable": True}
@@ -69,19 +74,25 @@ def limits(metric: Metric) -> tuple[float | None, float | None]:
     return None, metric.threshold
 
 
-def _judge_value(canary: Canary, metric: Metric, check: CheckResult, value: float, seen: Observation) -> CheckResult:
-    if wait := _foreign_traffic(canary, metric, seen):
-        text = f"the window of {metric.name} still reaches into another revision's traffic, {wait:.0f} s to go"
-        return check.model_copy(update={"verdict": "insufficient", "message": f"Halt {canary.ref} advancement {text}"})
+def _judge_verdict(canary: Canary, check: CheckResult, measured: Measurement) -> CheckResult:
+    """A judge has decided by limits of its own; the value that it may give is for people."""
+    own = check.model_copy(update={"min": None, "max": None, "message": measured.detail})
+    if measured.passed:
+        return own
+    why = f": {measured.detail}" if measured.detail else ""
+    return own.model_copy(
+        update={"verdict": "fail", "message": f"Halt {canary.ref} advancement {check.name} failed{why}"}
+    )
+
+
+def _judge_value(canary: Canary, metric: Metric, check: CheckResult) -> CheckResult:
+    value = check.value or 0.0
+    text = ""
     if check.min is not None and value < check.min:
-        return check.model_copy(
-            update={"verdict": "fail", "message": _out_of_range(canary, metric, value, "<", check.min)}
-        )
-    if check.max is not None and value > check.max:
-        return check.model_copy(
-            update={"verdict": "fail", "message": _out_of_range(canary, metric, value, ">", check.max)}
-        )
-    return check
+        text = _out_of_range(canary, metric, value, "<", check.min)
+    elif check.max is not None and value > check.max:
+        text = _out_of_range(canary, metric, value, ">", check.max)
+    return check.model_copy(update={"verdict": "fail", "message": text}) if text else check
 
 
 def _foreign_traffic(canary: Canary, metric: Metric, seen: Observation) -> float:

@@ -214,7 +214,7 @@ CANARY_STATUS: Constraints = {
 METRIC_TEMPLATE_SPEC: Constraints = {
     "": {"description": "A query that Canaries share.", "required": ["provider", "query"]},
     "provider": {"description": "Where the query is asked.", "required": ["type"]},
-    "provider.address": {"description": "Base URL."},
+    "provider.address": {"description": "Base URL; or nats://subject, a judge on the bus."},
     "provider.headers": {"description": "Further HTTP headers."},
     "provider.secretRef": {"description": "A Secret with the credentials, in this namespace."},
     "provider.region": {"description": "Of CloudWatch."},

@@ -25,6 +25,7 @@ from schemas.events import (
     Verb,
 )
 from schemas.hooks import HookQuestion, HookVerdict
+from schemas.judges import JudgeAnswer, JudgeQuestion
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _PARAMETERS = {
@@ -78,6 +79,14 @@ CHANNELS = (
         "send",
         "A webhook with the url nats://canary.hook.… (or any subject of yours) is asked.",
         (HookVerdict,),
+    ),
+    Channel(
+        "judges",
+        "canary.hook.{judge}",
+        JudgeQuestion,
+        "send",
+        "A MetricTemplate with the address nats://canary.hook.… (or any subject of yours) is asked.",
+        (JudgeAnswer,),
     ),
     Channel("get", "canary.api.get.{namespace}.{name}", Question, "receive", "How is this Canary?", (Summary,)),
     Channel("list", "canary.api.list", Question, "receive", "How are all of them?", (Listing,)),

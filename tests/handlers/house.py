@@ -179,7 +179,8 @@ class House:
     def worker(self, kube: Kube | None = None) -> Advance:
         """Another process: the same code, nothing shared but the outside."""
         mine = kube or self.kube
-        asker = Asker(Measurer(mine, Providers(self.http, mine), self.settings), Webhooks(self.http))
+        providers = Providers(self.http, mine, self.bus.client)
+        asker = Asker(Measurer(mine, providers, self.settings), Webhooks(self.http))
         observer = Observer(mine, self.settings, clock=lambda: self.now)
         return Advance(mine, self.bus, asker, self.settings, observer=observer, count=self.outcomes.step)
 

@@ -10,8 +10,10 @@ import asyncio
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import httpx
+from nats.aio.client import Client
 
 from handlers.adapters.metrics.cloudwatch import CloudWatch
 from handlers.adapters.metrics.datadog import Datadog
@@ -21,6 +23,7 @@ from handlers.adapters.metrics.graphite import Graphite
 from handlers.adapters.metrics.http import Http, Refused, Unreachable, without_password
 from handlers.adapters.metrics.influxdb import InfluxDB
 from handlers.adapters.metrics.keptn import Keptn
+from handlers.adapters.metrics.nats import Nats
 from handlers.adapters.metrics.newrelic import NewRelic
 from handlers.adapters.metrics.prometheus import Prometheus
 from handlers.adapters.metrics.question import Cluster, Provider, Question, Reading, Tools
@@ -41,17 +44,18 @@ _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.KEPTN: Keptn,
     ProviderType.SPLUNK: Splunk,
     ProviderType.EXTERNAL_METRICS: ExternalMetrics,
+    ProviderType.NATS: Nats,
 }
 _SHORTEST_SECRET = 4
 """Characters; shorter ones would blot out ordinary words."""
 
 
 class Providers:
-    """Asks any of them. ``client`` stays the caller's to close."""
+    """Asks any of them. ``client`` and ``bus`` stay the caller's to close."""
 
-    def __init__(self, client: httpx.AsyncClient, cluster: Cluster) -> None:
+    def __init__(self, client: httpx.AsyncClient, cluster: Cluster, bus: Client | None = None) -> None:
         self._http = Http(client)
-        self._tools = Tools(self._http, cluster)
+        self._tools = Tools(self._http, cluster, bus)
         self._made: dict[ProviderType, Provider] = {}
 
     async def close(self) -> None:
@@ -69,9 +73,7 @@ class Providers:
                 reading = await provider.read(asked)
         except (Refused, ValueError, TimeoutError) as error:
             return shown.model_copy(update=_failure(error, question, kind))
-        if reading.value is None or math.isnan(reading.value):
-            return shown.model_copy(update={"detail": "no values found"})
-        return shown.model_copy(update={"outcome": "value", "value": reading.value, "samples": reading.samples})
+        return shown.model_copy(update=_found(reading))
 
     async def check(self, kind: ProviderType, question: Question) -> str:
         """Empty, or why it would not answer."""
@@ -91,6 +93,16 @@ class Providers:
 
 def _addressed(question: Question, provider: Provider) -> Question:
     return replace(question, address=question.address or provider.default_address)
+
+
+def _found(reading: Reading) -> dict[str, Any]:
+    value = None if reading.value is None or math.isnan(reading.value) else reading.value
+    found = {"value": value, "samples": reading.samples, "detail": reading.message}
+    if reading.passed is not None:
+        return found | {"outcome": "verdict", "passed": reading.passed}
+    if value is None:
+        return found | {"outcome": "empty", "detail": reading.message or "no values found"}
+    return found | {"outcome": "value"}
 
 
 def _failure(error: Exception, question: Question, kind: ProviderType) -> dict[str, str]:

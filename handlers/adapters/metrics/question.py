@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from nats.aio.client import Client
+
 from handlers.adapters.metrics.http import Http
 from schemas.resources import Resource
 
@@ -15,7 +17,7 @@ class Question:
     """One metric. ``query`` is rendered, ``window`` in seconds (the metric's interval), ``namespace`` the Canary's.
 
     ``secret``: the decoded data of the template's ``secretRef``, None without one; it is never shown.
-    ``now``: seconds since the epoch at which a window ends.
+    ``now``: seconds since the epoch at which a window ends. ``payload``: what a judge on the bus is asked.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Question:
     secret: Mapping[str, str] | None = field(default=None, repr=False)
     region: str = ""
     insecure_skip_verify: bool = False
+    payload: bytes = field(default=b"", repr=False)
 
     def credential(self, key: str, provider: str) -> str:
         """Raises ValueError in the peer's words; white space around a pasted key is no part of it."""
@@ -38,10 +41,15 @@ class Question:
 
 
 class Reading(NamedTuple):
-    """``value`` is None when the provider answered that there is nothing; ``samples`` where it says how many."""
+    """``value`` is None when the provider answered that there is nothing; ``samples`` where it says how many.
+
+    ``passed`` is a judge's own verdict, which needs no value; ``message`` is for people.
+    """
 
     value: float | None
     samples: float | None = None
+    passed: bool | None = None
+    message: str = ""
 
 
 class Cluster(Protocol):
@@ -59,6 +67,7 @@ class Cluster(Protocol):
 class Tools(NamedTuple):
     http: Http
     cluster: Cluster
+    bus: Client | None = None
 
 
 class Provider(Protocol):

@@ -1,14 +1,8 @@
-"""One attempt to ask a hook, and what of its answer people are shown."""
+"""One attempt to ask a hook."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import NamedTuple
-
-_SHOWN = 300
-"""Characters of an answer that are kept."""
-_COLOUR = re.compile(r"\x1b\[[0-9;:?]*[ -/]*[@-~]")
 
 
 class Attempt(NamedTuple):
@@ -36,10 +30,3 @@ class Attempt(NamedTuple):
     @classmethod
     def unanswered(cls, why: str, *, final: bool = False) -> Attempt:
         return cls(False, why, answered=False, final=final)
-
-
-def shown(text: str) -> str:
-    """The first characters, on one line and without control characters: it goes into events, logs and terminals."""
-    plain = _COLOUR.sub("", text)
-    clean = "".join(" " if unicodedata.category(character)[0] == "C" else character for character in plain)
-    return " ".join(clean.split())[:_SHOWN]

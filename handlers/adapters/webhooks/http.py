@@ -9,7 +9,8 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from handlers.adapters.webhooks.attempt import Attempt, shown
+from handlers.adapters.shown import shown
+from handlers.adapters.webhooks.attempt import Attempt
 from schemas.canary import Webhook
 
 _MOST_BYTES = 64 * 1024

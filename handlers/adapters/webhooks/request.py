@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
-import nats.errors
 from nats.aio.client import Client
-from nats.aio.msg import Msg
 from pydantic import ValidationError
 
-from handlers.adapters.webhooks.attempt import Attempt, shown
+from handlers.adapters import bus_request
+from handlers.adapters.bus_request import Declined, Unanswered
+from handlers.adapters.shown import shown
+from handlers.adapters.webhooks.attempt import Attempt
 from schemas.hooks import HookVerdict
-
-_CODE, _WORDS = "Nats-Service-Error-Code", "Nats-Service-Error"
 
 
 async def request(client: Client, subject: str, payload: bytes, seconds: float) -> Attempt:
     """Never raises. A micro service's error counts like the HTTP answer of the same code."""
-    place = f"nats://{subject}"
     try:
-        reply = await client.request(subject, payload, timeout=seconds)
-    except nats.errors.NoRespondersError:
-        return Attempt.unanswered(f"nobody listens on {place}")
-    except TimeoutError:
-        return Attempt.unanswered(f"no answer within {seconds:g}s")
-    except (nats.errors.Error, OSError) as error:
-        return Attempt.unanswered(f"{place}: {error}")
-    return _failed(reply) or _verdict(place, reply)
+        answer = await bus_request.request(client, subject, payload, seconds)
+    except Unanswered as error:
+        return Attempt.unanswered(str(error))
+    except Declined as error:
+        return Attempt(False, str(error), error.status)
+    return _verdict(f"nats://{subject}", answer)
 
 
-def _failed(reply: Msg) -> Attempt | None:
-    headers = reply.headers or {}
-    if not (code := headers.get(_CODE, "")):
-        return None
-    status = int(code) if code.isascii() and code.isdigit() else 500
-    return Attempt(False, shown(headers.get(_WORDS, "") or code), status)
-
-
-def _verdict(place: str, reply: Msg) -> Attempt:
+def _verdict(place: str, answer: bytes) -> Attempt:
     try:
-        verdict = HookVerdict.model_validate_json(reply.data)
+        verdict = HookVerdict.model_validate_json(answer)
     except ValidationError as error:
         why = error.errors()[0]["msg"]
         return Attempt(False, f'{place} does not answer {{"pass": true|false, "message": …}}: {why}')

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 from aiohttp import web
+from nats.aio.client import Client
 
 from handlers.adapters.kube import Access, Kube
 from handlers.adapters.metrics import Providers, Question
@@ -22,10 +23,10 @@ _TRUST = ssl.create_default_context()
 
 
 @asynccontextmanager
-async def providers(cluster: str = "http://127.0.0.1:1") -> AsyncIterator[Providers]:
+async def providers(cluster: str = "http://127.0.0.1:1", bus: Client | None = None) -> AsyncIterator[Providers]:
     """``cluster``: the address of the Kubernetes API that the providers inside the cluster use."""
     async with httpx.AsyncClient(verify=_TRUST) as client, Kube(Access(cluster), user_agent="test/1") as kube:
-        found = Providers(client, kube)
+        found = Providers(client, kube, bus)
         yield found
         await found.close()
 
