@@ -14,6 +14,7 @@ class Measurement(Wire):
     ``outcome``: ``value`` (then ``value`` is set), ``verdict`` (a judge decided: ``passed``), ``empty`` (the provider
     answered that there is nothing), ``unreachable`` (no answer, 429 or 5xx) or ``error`` (it refused the query, or the
     template is missing or wrong). ``detail`` is the provider's own text for the last three, and a judge's message.
+    ``reach``: seconds before the question that the value tells about, where that is more than the metric's window.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Measurement(Wire):
     query: str = ""
     endpoint: str = ""
     provider: str = "prometheus"
+    reach: float = 0.0
 
 
 class HookAnswer(Wire):

@@ -49,7 +49,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         closed_gate=None,
     )
     # the target's copy, where there is one, becomes another revision
-    fenced = handover.begin(begun).weigh(0).rescale_target()
+    fenced = handover.begin(begun).take_traffic().rescale_target()
     if fenced.status.restart_step > draft.status.target_step:
         fenced = fenced.set(restart_step=draft.step)
     return fenced.go_on("target" if skip or spec.skip_analysis else "")

@@ -111,6 +111,13 @@ class Draft:
         clocks = {"weight_since": self.seen.began, "verdict_since": None, "behind_since": now}
         return self.set(canary_weight=weight, route_step=self.step, settled=False, **clocks, **fields)
 
+    def take_traffic(self) -> Draft:
+        """All of it to the primary. A blue/green canary is load tested without any weight: that ends now, too."""
+        before = self.canary.status
+        tested = bool(before.iterations) and before.phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
+        taken = self.weigh(0)
+        return taken.set(traffic_until=self.seen.now) if tested else taken
+
     def rescale_target(self) -> Draft:
         """The target's desired size changes with the phase that is entered."""
         return self.set(target_step=self.step, settled=False)

@@ -14,7 +14,7 @@ def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
     before = draft.status.canary_weight
     clocks = {"no_data_since": None, "not_ready_since": None, "primary_not_ready_since": None}
-    ended = handover.raise_floor(draft).weigh(0).enter(phase, skip_to="", approved=None, **clocks)
+    ended = handover.raise_floor(draft).take_traffic().enter(phase, skip_to="", approved=None, **clocks)
     return ended.rescale_target().go_on("gateway" if before else "")
 
 

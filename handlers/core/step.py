@@ -102,6 +102,9 @@ def _arrive(draft: Draft) -> Draft:
     if not draft.canary.status.route_step:
         return draft
     if gateway(draft.canary, seen).applied:
+        if status.verdict_since is None and status.traffic_until is not None and not status.canary_weight:
+            # the commit asked for it, but the canary's users were its own until now
+            draft = draft.set(traffic_until=seen.now)
         draft = draft.set(verdict_since=status.verdict_since or seen.now, behind_since=None)
     elif judged and status.behind_since is None:
         draft = draft.set(verdict_since=None, behind_since=seen.now)

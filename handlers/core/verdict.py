@@ -51,7 +51,7 @@ def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Ob
     )
     decided = measured.outcome == "verdict" and measured.passed is not None
     if decided or (measured.outcome == "value" and measured.value is not None):
-        if wait := _foreign_traffic(canary, metric, seen):
+        if wait := _foreign_traffic(canary, max(metric.window, measured.reach), seen):
             text = f"the window of {metric.name} still reaches into another revision's traffic, {wait:.0f} s to go"
             waiting = {"verdict": "insufficient", "clears_in": wait}
             return check.model_copy(update=waiting | {"message": f"Halt {canary.ref} advancement {text}"})
@@ -95,11 +95,14 @@ def _judge_value(canary: Canary, metric: Metric, check: CheckResult) -> CheckRes
     return check.model_copy(update={"verdict": "fail", "message": text}) if text else check
 
 
-def _foreign_traffic(canary: Canary, metric: Metric, seen: Observation) -> float:
-    """Seconds until the metric's window holds this revision's traffic alone: old errors are not ours."""
+def _foreign_traffic(canary: Canary, reach: float, seen: Observation) -> float:
+    """Seconds until a value that reaches back so far holds this revision's traffic alone: old errors are not ours.
+
+    What was under way when the routes changed has its answer, or its error, within the drain.
+    """
     if canary.status.traffic_until is None:
         return 0.0
-    return max(0.0, metric.window - seen.since(canary.status.traffic_until))
+    return max(0.0, reach + seen.rules.drain - seen.since(canary.status.traffic_until))
 
 
 def _out_of_range(canary: Canary, metric: Metric, value: float, sign: str, limit: float) -> str:

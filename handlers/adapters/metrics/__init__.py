@@ -97,7 +97,7 @@ def _addressed(question: Question, provider: Provider) -> Question:
 
 def _found(reading: Reading) -> dict[str, Any]:
     value = None if reading.value is None or math.isnan(reading.value) else reading.value
-    found = {"value": value, "samples": reading.samples, "detail": reading.message}
+    found = {"value": value, "samples": reading.samples, "detail": reading.message, "reach": reading.reach}
     if reading.passed is not None:
         return found | {"outcome": "verdict", "passed": reading.passed}
     if value is None:

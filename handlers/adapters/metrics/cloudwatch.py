@@ -33,7 +33,7 @@ class CloudWatch:
             queries = orjson.loads(question.query)
         except ValueError as error:
             raise Refused(f"the query is not a JSON array of MetricDataQuery: {error}") from error
-        return _reading(await self._get(question, queries))
+        return _reading(await self._get(question, queries), question)
 
     async def check(self, question: Question) -> None:
         """A service that refuses an empty request is there."""
@@ -98,11 +98,13 @@ def _status(error: Exception) -> int:
     return int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
 
 
-def _reading(answer: dict[str, Any]) -> Reading:
+def _reading(answer: dict[str, Any], question: Question) -> Reading:
     results = answer.get("MetricDataResults") or []
     if len(results) > 1:
         raise several(f"{item.get('Id')} ({item.get('Label')})" for item in results)
     if not results or not results[0].get("Values"):
         return Reading(None)
     pairs = zip(results[0]["Timestamps"], results[0]["Values"], strict=True)
-    return Reading(as_number(max(pairs, key=lambda pair: pair[0])[1], "the newest value"))
+    at, value = max(pairs, key=lambda pair: pair[0])
+    # the point's own period is in the query
+    return Reading(as_number(value, "the newest value"), reach=question.reach_of(at.timestamp()))

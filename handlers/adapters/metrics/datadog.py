@@ -34,7 +34,7 @@ class Datadog:
         answer = await self._http.fetch(
             "GET", url_of(question.address, "/api/v1/query", "datadog"), params=params, headers=headers
         )
-        return _reading(as_json(answer))
+        return _reading(as_json(answer), question)
 
     async def check(self, question: Question) -> None:
         await self._http.fetch(
@@ -46,22 +46,23 @@ def _api_key(question: Question) -> list[tuple[str, str]]:
     return [("DD-API-KEY", question.credential("datadog_api_key", "datadog"))]
 
 
-def _reading(answer: Any) -> Reading:
+def _reading(answer: Any, question: Question) -> Reading:
     match answer:
         case {"status": "error", "error": words}:
             raise Refused(f"query failed: {words}")
         case {"series": []}:
             return Reading(None)
         case {"series": [{"pointlist": list() as points}]}:
-            return _newest(points)
+            return _newest(points, question)
         case {"series": [_, _, *_] as series}:
             raise several(str(item.get("scope") or item.get("expression")) for item in series)
         case _:
             raise Refused("the answer has no series")
 
 
-def _newest(points: list[Any]) -> Reading:
+def _newest(points: list[Any], question: Question) -> Reading:
     known = [point for point in points if isinstance(point, list) and len(point) == 2 and point[1] is not None]
     if not known:
         return Reading(None)
-    return Reading(as_number(max(known, key=lambda point: float(point[0] or 0))[1], "the newest point"))
+    at, value = max(known, key=lambda point: float(point[0] or 0))
+    return Reading(as_number(value, "the newest point"), reach=question.reach_of(float(at or 0) / 1000))

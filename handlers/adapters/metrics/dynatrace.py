@@ -27,7 +27,8 @@ class Dynatrace:
             ("from", str(int((question.now - _WINDOWS * question.window) * 1000))),
             ("to", str(int(question.now * 1000))),
         ]
-        return _reading(await self._get(question, "/api/v2/metrics/query", params))
+        found = _reading(await self._get(question, "/api/v2/metrics/query", params))
+        return found._replace(reach=_WINDOWS * question.window)
 
     async def check(self, question: Question) -> None:
         await self._get(question, "/api/v2/metrics", [("pageSize", "1")])

@@ -32,6 +32,10 @@ class Question:
     insecure_skip_verify: bool = False
     payload: bytes = field(default=b"", repr=False)
 
+    def reach_of(self, at: float) -> float:
+        """Seconds before ``now`` that a point of the moment ``at`` tells about: late ones are older than the window."""
+        return max(0.0, self.now - at) + self.window
+
     def credential(self, key: str, provider: str) -> str:
         """Raises ValueError in the peer's words; white space around a pasted key is no part of it."""
         found = (self.secret or {}).get(key, "").strip()
@@ -43,13 +47,15 @@ class Question:
 class Reading(NamedTuple):
     """``value`` is None when the provider answered that there is nothing; ``samples`` where it says how many.
 
-    ``passed`` is a judge's own verdict, which needs no value; ``message`` is for people.
+    ``passed`` is a judge's own verdict, which needs no value; ``message`` is for people. ``reach``: seconds before
+    ``Question.now`` that the value tells about, where that is more than the window.
     """
 
     value: float | None
     samples: float | None = None
     passed: bool | None = None
     message: str = ""
+    reach: float = 0.0
 
 
 class Cluster(Protocol):

@@ -36,7 +36,7 @@ class Splunk:
         url = _stream(url_of(_address(question), "/v2/signalflow/execute", "splunk"))
         headers = [*_token(question), ("Content-Type", "text/plain")]
         answer = await self._http.fetch("POST", url, params=params, headers=headers, content=question.query.encode())
-        return _reading(_events(answer.decode(errors="replace")))
+        return _reading(_events(answer.decode(errors="replace")), question)
 
     async def check(self, question: Question) -> None:
         url = url_of(_address(question), "/v2/metric", "splunk")
@@ -68,15 +68,18 @@ def _events(text: str) -> Iterator[tuple[str, Any]]:
             yield name, as_json(data.encode())
 
 
-def _reading(events: Iterator[tuple[str, Any]]) -> Reading:
+def _reading(events: Iterator[tuple[str, Any]], question: Question) -> Reading:
     series: dict[str, str] = {}
     newest: dict[str, Any] = {}
+    at = question.now
     for name, body in events:
         match name, body:
             case "metadata", {"tsId": str() as key, **more}:
                 series[key] = orjson.dumps(more.get("properties") or {}, option=orjson.OPT_SORT_KEYS).decode()
-            case "data", {"data": list() as points}:
-                newest |= {point["tsId"]: point["value"] for point in points if point.get("value") is not None}
+            case "data", {"data": list() as points, **more}:
+                if found := {point["tsId"]: point["value"] for point in points if point.get("value") is not None}:
+                    newest |= found
+                    at = float(str(more.get("logicalTimestampMs") or 1000 * question.now)) / 1000
             case "error", {"message": words}:
                 raise Refused(f"query failed: {words}")
             case "error", _:
@@ -86,4 +89,4 @@ def _reading(events: Iterator[tuple[str, Any]]) -> Reading:
     if len(newest) > 1:
         raise several(series.get(key, key) for key in newest)
     value = next(iter(newest.values()), None)
-    return Reading(None if value is None else as_number(value, "the newest value"))
+    return Reading(None if value is None else as_number(value, "the newest value"), reach=question.reach_of(at))

@@ -13,7 +13,7 @@ import orjson
 
 from handlers.adapters.metrics.extras import missing
 from handlers.adapters.metrics.http import Refused, Unreachable, as_json, as_number, several, url_of
-from handlers.adapters.metrics.prometheus import value_of
+from handlers.adapters.metrics.prometheus import longest_range, value_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _SCOPES = ("https://www.googleapis.com/auth/monitoring.read",)
@@ -38,7 +38,8 @@ class Stackdriver:
     async def read(self, question: Question) -> Reading:
         if is_mql(question.query):
             return _mql_reading(await self._mql(question, question.query))
-        return Reading(value_of(await self._promql(question, " ".join(question.query.split()))))
+        query = " ".join(question.query.split())
+        return Reading(value_of(await self._promql(question, query)), reach=longest_range(query))
 
     async def check(self, question: Question) -> None:
         if value_of(await self._promql(question, "vector(1)")) != 1:

@@ -95,21 +95,6 @@ def test_failures_are_counted_over_the_whole_rollout() -> None:
     assert world.condition("Promoted").message == "Canary analysis failed, Deployment scaled to zero."
 
 
-def test_old_errors_are_not_held_against_the_new_revision() -> None:
-    world = progressing(25, maxWeight=100)
-    window = {**SUCCESS_RATE, "interval": "30s"}
-    world.edit_analysis(metrics=[window])
-    world.push("podinfo:3")
-    world.answer("request-success-rate", 1)
-    world.tick(2)
-    assert (world.weight, world.status.failed_checks) == (25, 0)
-    assert world.status.last_step is not None
-    assert "still reaches into another revision's traffic" in world.status.last_step.message
-    assert all(severity == "info" for severity, _ in world.alerts), "nobody is alarmed by a window"
-    world.tick()
-    assert world.status.failed_checks == 1, "from here on they are its own"
-
-
 def test_a_provider_that_goes_away_alerts_although_there_was_no_data_before() -> None:
     world = progressing(25)
     world.answer("request-success-rate", outcome="empty")

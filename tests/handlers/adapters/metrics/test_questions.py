@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from handlers.adapters.metrics.prometheus import longest_range
 from tests.handlers.adapters.apiserver import serving
-from tests.handlers.adapters.metrics.asking import NOW, ask, check
+from tests.handlers.adapters.metrics.asking import NOW, ask, check, replying
 from tests.handlers.adapters.metrics.test_contract import SECRETS, WIRES
 
 WINDOW = 30
@@ -132,3 +133,35 @@ async def test_our_own_token_never_goes_to_an_external_address() -> None:
         assert (await ask("externalmetrics", url, "m")).value == 1
         assert await check("externalmetrics", url) == ""
     assert "Authorization" not in seen.headers
+
+
+@pytest.mark.parametrize(
+    ("query", "reach"),
+    [
+        ("up", 0),
+        ("sum(rate(x[1m]))", 60),
+        ("rate(x[1m]) / rate(y[1h30m] offset 1m)", 5400),
+        ("max_over_time(rate(x[30s])[5m:10s])", 300),
+        ('x{path="[not a range]"}', 0),
+    ],
+)
+def test_a_range_that_is_written_out_is_how_far_a_query_reaches_back(query: str, reach: float) -> None:
+    assert longest_range(query) == reach
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "reach"),
+    [
+        ("datadog", {"series": [{"pointlist": [[(NOW - 120) * MS, 1], [(NOW - 90) * MS, 2]]}]}, 90 + WINDOW),
+        ("dynatrace", {"result": [{"data": [{"timestamps": [1], "values": [7]}]}]}, 10 * WINDOW),
+        (
+            "splunk",
+            f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTimestampMs": {(NOW - 60) * MS}}}\n\n',
+            60 + WINDOW,
+        ),
+    ],
+)
+async def test_a_late_point_and_a_folded_window_say_how_far_they_reach_back(kind: str, body: Any, reach: float) -> None:
+    async with serving(replying(body)) as url:
+        found = await ask(kind, url, "x", window=WINDOW, secret=SECRETS[kind])
+    assert (found.outcome, found.reach) == ("value", reach)
