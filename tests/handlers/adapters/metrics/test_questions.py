@@ -149,6 +149,9 @@ def test_a_range_that_is_written_out_is_how_far_a_query_reaches_back(query: str,
     assert longest_range(query) == reach
 
 
+LATE = f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTimestampMs": {(NOW - 60) * MS}}}\n\n'
+
+
 @pytest.mark.parametrize(
     ("kind", "body", "reach"),
     [
@@ -156,7 +159,7 @@ def test_a_range_that_is_written_out_is_how_far_a_query_reaches_back(query: str,
         ("dynatrace", {"result": [{"data": [{"timestamps": [1], "values": [7]}]}]}, 10 * WINDOW),
         (
             "splunk",
-            f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTimestampMs": {(NOW - 60) * MS}}}\n\n',
+            LATE,
             60 + WINDOW,
         ),
     ],
