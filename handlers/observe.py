@@ -13,7 +13,7 @@ from handlers.core import validate
 from handlers.core.configs import Config
 from handlers.core.desired import route_table_is_current
 from handlers.core.observation import Observation, Rules
-from handlers.objects import configs, orphans, snapshots
+from handlers.objects import configs, orphans, pods, snapshots
 from handlers.objects.configs import Found
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
@@ -182,7 +182,8 @@ class Observer:
             config_versions=found.versions,
             config_problems=tuple(found.problems.values()),
         )
-        return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+        pod_trouble = await pods.look(self._kube, canary, seen)
+        return seen.model_copy(update={"problems": validate.problems(canary, seen), "pod_trouble": pod_trouble})
 
     async def _snapshot_missing(
         self, canary: Canary, stimulus: Stimulus, target: Workload | None, primary: Workload | None

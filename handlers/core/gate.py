@@ -49,7 +49,9 @@ def _readiness(
     canary: Canary, workload: Workload, threshold: int, since: datetime | None, seen: Observation
 ) -> Readiness:
     deadline = canary.spec.progress_deadline_seconds
-    return workload.readiness(threshold=threshold, deadline=deadline, now=seen.now, since=since)
+    found = workload.readiness(threshold=threshold, deadline=deadline, now=seen.now, since=since)
+    trouble = "" if found.ready else seen.pod_trouble.get(workload.name, "")
+    return found._replace(message=f"{found.message}; {trouble}") if trouble else found
 
 
 def canary_not_ready(canary: Canary, found: Readiness) -> str:

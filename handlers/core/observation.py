@@ -116,6 +116,8 @@ class Observation(Wire):
     config_problems: tuple[str, ...] = ()
     """What it cannot do without and is not there, in sentences."""
     problems: tuple[str, ...] = ()
+    pod_trouble: Mapping[str, str] = {}
+    """Why pods of a workload that is past its deadline are not ready, by the workload's name."""
     answers: Answers | None = None
 
     @property

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -185,3 +187,28 @@ async def test_a_provider_that_cannot_work_is_said_once_and_not_tried_again(
     assert [message for _, reason, message in await people.events() if reason == "AlertFailed"] == [
         f"alert can't be sent: {words}"
     ]
+
+
+async def test_a_deadline_is_told_with_the_pods_own_reason_which_is_looked_up_only_then(
+    house: House, chat: Chat
+) -> None:
+    await house.definitions()
+    await provider(house, address=chat.url)
+    await house.prepare(analysis={"alerts": [alert("error")]}, progressDeadlineSeconds=600)
+    await house.initialized()
+    house.workloads = ["podinfo-primary"]
+    await house.push("podinfo:does-not-exist")
+    house.kube.reset()
+    await house.tick()
+    assert not [call for call in house.kube.made if "/pods" in call]
+    house.now += timedelta(seconds=600)
+    await house.tick()
+    assert len([call for call in house.kube.made if "/pods" in call]) == 1
+    assert (await house.status()).phase is Phase.FAILED
+    people = People(house)
+    await people.hear()
+    reason = r"pod podinfo-[^ ]+: ImagePullBackOff, image podinfo:does-not-exist of container \S+$"
+    assert re.search(reason, chat.texts[-1])
+    assert chat.texts[-1].startswith("Progress deadline exceeded canary deployment podinfo.default not ready: ")
+    assert [text for _, kind, text in await people.events() if kind == "DeadlineExceeded" and re.search(reason, text)]
+    assert chat.fields(-1) == {"Where to look": f"kubectl -n {NAMESPACE} describe canary podinfo"}
