@@ -11,16 +11,16 @@ from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
 from handlers.core import validate
 from handlers.core.configs import Config
-from handlers.core.desired import route_table_is_current
+from handlers.core.desired import apex_due, route_table_is_current, services
 from handlers.core.observation import Observation, Rules
 from handlers.objects import configs, orphans, pods, snapshots
 from handlers.objects.configs import Found
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.names import Names
-from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM
+from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, SERVICE, TARGETS, UPSTREAM
 from schemas.settings import Settings
-from schemas.status import IDLE, Phase
+from schemas.status import IDLE, JUDGED, Phase
 from schemas.workload import Workload
 
 Clock = Callable[[], datetime]
@@ -177,6 +177,7 @@ class Observer:
             older_namesake=namesake,
             missing=missing if unproven or edited else (),
             lost=() if unproven or edited else missing,
+            apex_behind=await self._apex_behind(canary, workload),
             snapshot_missing=await self._snapshot_missing(canary, stimulus, workload, own),
             configs=found.checksums,
             config_versions=found.versions,
@@ -185,6 +186,13 @@ class Observer:
         pod_trouble = await pods.look(self._kube, canary, seen)
         return seen.model_copy(update={"problems": validate.problems(canary, seen), "pod_trouble": pod_trouble})
 
+    async def _apex_behind(self, canary: Canary, target: Workload | None) -> bool:
+        if target is None or canary.deleting or not apex_due(canary, target):
+            return False
+        apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
+        wanted = services(canary, target, self._rules.selector_labels)["apex"]
+        return apex is not None and apex["spec"].get("selector") != wanted["spec"]["selector"]
+
     async def _snapshot_missing(
         self, canary: Canary, stimulus: Stimulus, target: Workload | None, primary: Workload | None
     ) -> bool:
@@ -192,7 +200,7 @@ class Observer:
         status = canary.status
         if isinstance(stimulus, Command) and stimulus.verb is Verb.ROLLBACK and status.previous_revision:
             return await snapshots.load(self._kube, canary, status.previous_revision, target) is None
-        made = (*IDLE, Phase.PROMOTING) if status.primary_step else ()
+        made = (*IDLE, *JUDGED) if status.primary_step else ()
         if status.phase not in made or (primary is not None and primary.runs(status.primary_revision)):
             return False
         return await snapshots.load(self._kube, canary, status.primary_revision, target) is None

@@ -21,7 +21,7 @@ from handlers.core.ports import ports
 from schemas.canary import Canary, CustomMetadata
 from schemas.gloo import ROUTE_STEP
 from schemas.status import IDLE, CanaryStatus, Phase
-from schemas.workload import Workload
+from schemas.workload import TARGET_STEP, Workload
 
 Object = dict[str, Any]
 
@@ -45,6 +45,13 @@ COPIED_UPSTREAM_FIELDS = (
 def canary_wanted(status: CanaryStatus) -> bool:
     """Whether the target should run: during a rollout, and as long as traffic is on it."""
     return status.phase not in (*IDLE, Phase.WAITING) or status.canary_weight > 0
+
+
+def apex_due(canary: Canary, target: Workload) -> bool:
+    """After initialisation the apex Service is sent to the primary before the target is parked."""
+    status = canary.status
+    made = not kind_of(canary).brings_services
+    return made and status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
 
 
 def _metadata(

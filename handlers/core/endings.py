@@ -5,8 +5,9 @@ The commit names the end; the projection follows in its own time: routes to 100/
 
 from __future__ import annotations
 
-from handlers.core import handover
+from handlers.core import gate, handover
 from handlers.core.draft import Draft
+from schemas.events import Command
 from schemas.status import IDLE, Phase, Reason, Returning, Severity
 
 
@@ -26,6 +27,32 @@ def roll_back(
     ended = return_to_primary(told, Phase.FAILED)
     closing = ended.tell(Reason.ROLLED_BACK, f"Canary failed! Scaling down {draft.place}", warn=True)
     return closing.because(reason, message)
+
+
+def target_gone(draft: Draft, gone: str) -> Draft:
+    """Users are sent to the primary in this wake, ready or not: wherever else they are is worse (spec B8).
+
+    ``gone`` says what happened. A promotion goes on: what is left of the primary serves more users than nothing does,
+    and whether it is any good is decided as ever.
+    """
+    phase = draft.status.phase
+    if phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+        text = f"Rolling back {draft.place}: {gone}"
+        return roll_back(draft, Reason.TARGET_MISSING, text, alert=text)
+    text = f"{gone}, routing all traffic to primary"
+    moved = return_to_primary(draft, phase) if phase in IDLE else draft.weigh(0)
+    return moved.tell(Reason.TARGET_MISSING, text, warn=True, alert=text, severity="error")
+
+
+def primary_lost(draft: Draft) -> Draft | None:
+    """Nobody knows what the primary ran: neither the snapshot nor the target has it. Nothing is guessed."""
+    if not draft.seen.snapshot_missing or isinstance(draft.seen.stimulus, Command):
+        return None
+    text = (
+        f"{draft.primary_place} was changed or deleted, and the snapshot of revision {draft.status.primary_revision} "
+        f"is missing: give {draft.target_place} that revision back, and it is made from there"
+    )
+    return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="target", alert=text, severity="error")
 
 
 def refuse(draft: Draft, reason: Reason, message: str, *, alert: str) -> Draft:
@@ -91,10 +118,8 @@ def invalid(draft: Draft) -> Draft:
     status = draft.status
     text = "; ".join(draft.seen.problems)
     noted = draft if status.invalid_since else draft.set(invalid_since=draft.seen.now)
-    if draft.seen.target is None and status.canary_weight and status.phase in IDLE:
-        # left there by a promotion that failed; wherever else they are sent is better
-        gone = f"{draft.canary.spec.target_ref.kind} {draft.target_place} is gone, routing all traffic to primary"
-        return return_to_primary(noted, status.phase).tell(Reason.TARGET_MISSING, gone, warn=True)
+    if status.canary_weight and (gone := gate.target_gone(draft.canary, draft.seen)):
+        return target_gone(noted, gone)
     running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
     overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.progress_deadline_seconds
     if running and overdue and not status.returning:

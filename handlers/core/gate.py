@@ -28,6 +28,16 @@ def canary_readiness(canary: Canary, seen: Observation) -> Readiness:
     return found
 
 
+def target_gone(canary: Canary, seen: Observation) -> str:
+    """What somebody did to the target that should run, in a sentence; empty while nobody did."""
+    target, status = seen.target_workload, canary.status
+    place = f"{canary.spec.target_ref.kind} {canary.target}.{canary.metadata.namespace}"
+    if target is None:
+        return f"{place} is gone"
+    parked = target.replicas == 0 and target.fence(TARGET_STEP) == status.target_step
+    return f"{place} was scaled to zero" if parked and canary_wanted(status) else ""
+
+
 def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
     """Ready means: carrying the template of ``primaryRevision`` (fence), at least one pod, enough of them available.
 

@@ -7,7 +7,7 @@ from handlers.core.adoption import take_stock
 from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero, name_changes
 from handlers.core.draft import Draft
-from handlers.core.gate import gateway, primary_not_ready, primary_readiness
+from handlers.core.gate import gateway, primary_not_ready, primary_readiness, target_gone
 from handlers.core.observation import Answers
 from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.texts import held_by, paused_by
@@ -63,11 +63,11 @@ def _at_rest(draft: Draft) -> Draft:
     found = gateway(draft.canary, draft.seen)
     if found.refused:
         return _refused(draft, found.words)
-    if given_back := handover.hand_back(draft):
-        return given_back
     if draft.seen.lost:
         text = "; ".join(f"{lost} is gone, what was copied from it stays; create it again" for lost in draft.seen.lost)
         return draft.hold(Reason.SOURCE_MISSING, text, waiting_for="source", alert=text, severity="warn")
+    if given_back := handover.hand_back(draft):
+        return given_back
     if draft.held_for == Reason.GATEWAY_BEHIND.value:
         draft = draft.tell(Reason.MENDED, f"{_route(draft)} is accepted by the gateway again")
     return draft.go_on()
@@ -84,6 +84,8 @@ def _route(draft: Draft) -> str:
 
 def _left_on_canary(draft: Draft) -> Draft:
     """The peer's end of a failed promotion: users stay on the canary until the primary can take them."""
+    if gone := target_gone(draft.canary, draft.seen):
+        return endings.target_gone(draft, gone)
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready:
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
@@ -106,13 +108,16 @@ def settle(draft: Draft) -> Draft:
     intact = _intact(draft)
     if status.settled:
         return draft if intact else _repair(draft)
-    if not intact and seen.snapshot_missing:
-        return _nothing_to_make_it_from(draft)
+    if not intact and (lost := endings.primary_lost(draft)):
+        return lost
     found = gateway(draft.canary, seen)
     if found.refused:
         return _refused(draft, found.words, severity=None)
     if not found.applied:
         return _behind(draft, found.words)
+    if seen.apex_behind:
+        # whoever comes by the Service drains from when that was seen to lead to the primary
+        return draft.set(verdict_since=seen.now)
     if is_projected(draft) and not status.former:
         return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
     return draft
@@ -142,15 +147,6 @@ def _behind(draft: Draft, words: str) -> Draft:
     return noted
 
 
-def _nothing_to_make_it_from(draft: Draft) -> Draft:
-    """Nobody knows what the primary ran: neither the snapshot nor the target has it."""
-    text = (
-        f"{draft.primary_place} was changed or deleted, and the snapshot of revision {draft.status.primary_revision} "
-        f"is missing: give {draft.target_place} that revision back, and it is made from there"
-    )
-    return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="target", alert=text, severity="error")
-
-
 def is_projected(draft: Draft) -> bool:
     """Everything that the status asks for has been seen, and the gateway follows."""
     return _intact(draft) and gateway(draft.canary, draft.seen).applied and _target_seen(draft)
@@ -176,8 +172,14 @@ def _intact(draft: Draft) -> bool:
         and primary is not None
         # a primary that is not known to be any good is nobody's rendering
         and (not draft.status.primary_step or _is_rendered(draft, primary))
-        and (seen.primary_scaler is None or fence_of(seen.primary_scaler, SCALER_STEP) == draft.status.scaler_step)
+        and _scaler_follows(draft)
     )
+
+
+def _scaler_follows(draft: Draft) -> bool:
+    """While the target's own is gone the primary's stays as it is."""
+    own = draft.seen.primary_scaler
+    return own is None or draft.seen.scaler is None or fence_of(own, SCALER_STEP) == draft.status.scaler_step
 
 
 def _is_rendered(draft: Draft, primary: Workload) -> bool:

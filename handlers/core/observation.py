@@ -93,6 +93,8 @@ class Observation(Wire):
     scaler: Mapping[str, Any] | None = None
     """The target's own, which ``autoscalerRef`` names."""
     primary_scaler: Mapping[str, Any] | None = None
+    apex_behind: bool = False
+    """The apex Service does not lead to the primary yet, and the target is to be parked after initialisation."""
     snapshot_missing: bool = False
     """The revision that the primary should get, or go back to on command, is lost, and the target has another."""
     asked_target: Mapping[str, Any] | None = None

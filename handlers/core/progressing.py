@@ -13,6 +13,7 @@ from handlers.core.gate import (
     canary_readiness,
     primary_not_ready,
     primary_readiness,
+    target_gone,
 )
 from handlers.core.observation import Answers
 from handlers.core.plan import gates_due, is_fresh
@@ -22,7 +23,6 @@ from handlers.core.texts import held_by
 from handlers.core.verdict import judge, reason_of
 from schemas.canary import HookType
 from schemas.status import CheckResult, Phase, Reason
-from schemas.workload import TARGET_STEP
 
 
 def progressing(draft: Draft) -> Draft:
@@ -30,7 +30,7 @@ def progressing(draft: Draft) -> Draft:
     draft = _note_readiness(draft)
     # a signal that is given once is not lost to a push in the same slot: the pushed revision is looked at after it
     ended = _target_gone(draft) or _asked_to_roll_back(draft) or _other_revision(draft)
-    ended = ended or _failed_too_often(draft, "") or _stuck(draft)
+    ended = ended or _failed_too_often(draft, "") or _stuck(draft) or endings.primary_lost(draft)
     if ended is not None:
         return ended
     if draft.canary.spec.skip_analysis or draft.status.skip_to:
@@ -58,13 +58,8 @@ def _note_readiness(draft: Draft) -> Draft:
 
 
 def _target_gone(draft: Draft) -> Draft | None:
-    target = draft.seen.target_workload
-    parked = target is not None and target.fence(TARGET_STEP) == draft.status.target_step and target.replicas == 0
-    if target is not None and not parked:
-        return None
-    what = "was scaled to zero" if parked else "is gone"
-    text = f"Rolling back {draft.place}: {draft.canary.spec.target_ref.kind} {draft.target_place} {what}"
-    return endings.roll_back(draft, Reason.TARGET_MISSING, text, alert=text)
+    found = target_gone(draft.canary, draft.seen)
+    return endings.target_gone(draft, found) if found else None
 
 
 def _other_revision(draft: Draft) -> Draft | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.core import endings, handover
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
-from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness
+from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness, target_gone
 from handlers.core.plan import is_fresh
 from handlers.core.signals import ALERT, signalled, text_of
 from schemas.status import Phase, Reason
@@ -44,11 +44,10 @@ def promoting(draft: Draft) -> Draft:
 
 
 def _left_on_nothing(draft: Draft) -> Draft | None:
-    """What is left of the primary serves more users than nothing does; whether it is any good is decided as ever."""
-    if draft.seen.target or not draft.status.canary_weight or primary_readiness(draft.canary, draft.seen).ready:
+    if not draft.status.canary_weight or primary_readiness(draft.canary, draft.seen).ready:
         return None
-    text = f"{draft.canary.spec.target_ref.kind} {draft.target_place} is gone, routing all traffic to primary"
-    return draft.weigh(0).tell(Reason.TARGET_MISSING, text, warn=True, alert=text, severity="error")
+    found = target_gone(draft.canary, draft.seen)
+    return endings.target_gone(draft, found) if found else None
 
 
 def _reverted(draft: Draft) -> Draft | None:
@@ -74,7 +73,9 @@ def _analyse_again(draft: Draft) -> Draft:
         f"the snapshot of revision {draft.status.primary_revision} is missing and {draft.target_place} has moved on! "
         f"Restarting analysis for {draft.target_place}"
     )
-    kept = draft.run_on_primary(draft.status.promoted_revision)
+    known = draft.status.promoted_revision
+    # of a promotion that somebody else began nobody knows what ran before: the primary stays as it is
+    kept = draft.run_on_primary(known) if known else draft.set(primary_revision="", primary_step=0)
     return from_zero(kept).tell(Reason.SNAPSHOT_MISSING, text, warn=True, alert=text, severity="warn")
 
 

@@ -13,7 +13,7 @@ to Terminating and Terminated (:mod:`terminating`), an edit of names back to Ini
 
 from __future__ import annotations
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from handlers.core import commands, endings, idle, initialising, progressing, promoting, renaming, terminating
 from handlers.core.adoption import adopt, is_foreign
@@ -24,7 +24,7 @@ from handlers.core.plan import is_fresh
 from schemas.canary import Canary
 from schemas.events import Command
 from schemas.gloo import Verdict
-from schemas.status import JUDGED, Phase, Reason
+from schemas.status import IDLE, JUDGED, Phase, Reason
 
 
 def step(canary: Canary, seen: Observation) -> Decision:
@@ -122,5 +122,8 @@ def _suspended(draft: Draft) -> Draft:
         return draft.hold(Reason.SUSPENDED, text, waiting_for=status.waiting_for, warn=False)
     settled = idle.settle(draft).status
     # only what it found counts: why it is not settled yet would take turns with this sentence, slot after slot
-    found = {"settled": settled.settled, "returning": settled.returning}
+    found: dict[str, Any] = {"settled": settled.settled}
+    if status.phase in IDLE:
+        # of a rollout in the middle it says how that ends, whatever is in force by now
+        found["returning"] = settled.returning
     return draft.set(**found).hold(Reason.SUSPENDED, text, waiting_for=settled.waiting_for, warn=False)

@@ -21,7 +21,7 @@ from schemas.gloo import ROUTE_STEP
 from schemas.resources import ROUTE_TABLE, SERVICE, UPSTREAM, Resource
 from schemas.settings import Settings
 from schemas.status import Phase
-from schemas.workload import TARGET_STEP, Workload
+from schemas.workload import Workload
 
 
 class Router:
@@ -47,7 +47,7 @@ class Router:
             if kind_of(canary).brings_services:
                 await copies.ensure(self._kube, canary, seen, target)
             await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
-        elif target is not None and _apex_due(canary, target):
+        elif target is not None and desired.apex_due(canary, target):
             await self._service(canary, desired.services(canary, target, self._keys)["apex"])
         if seen.route is None:
             await self._create(canary)
@@ -197,10 +197,3 @@ def _all_due(canary: Canary, *, everything: bool) -> bool:
     if canary.asked:
         return False
     return everything or (canary.status.phase is Phase.INITIALIZING and bool(canary.status.former))
-
-
-def _apex_due(canary: Canary, target: Workload) -> bool:
-    """After initialisation the apex Service is sent to the primary before the target is parked."""
-    status = canary.status
-    made = not kind_of(canary).brings_services
-    return made and status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step

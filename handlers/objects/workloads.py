@@ -35,7 +35,9 @@ class Workloads:
         ``everything``: what it reads is looked at as well. Conflicts are raised: the caller looks again.
         """
         target = seen.target_workload
-        if target is None or not seen.renderable or not canary.status.primary_step:
+        # what it returns to is in its snapshot, whatever the spec says by now
+        renderable = seen.renderable or canary.status.returning is not None
+        if target is None or not renderable or not canary.status.primary_step:
             return
         status, existing = canary.status, seen.primary_workload
         if not _primary_due(status, existing) and not (everything and await self._damaged(canary, existing)):

@@ -16,7 +16,7 @@ from handlers.objects.workloads import Workloads
 from handlers.observe import Observer
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, ROUTE_TABLE, TARGETS
+from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, TARGETS
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 from tests.handlers.house import NAMESPACE, REF, Crash, House
@@ -293,3 +293,27 @@ async def test_an_abort_while_promoting_brings_the_promoted_snapshot_back(house:
     assert await house.image() == "podinfo:1"
     await house.until(Phase.FAILED)
     assert await house.weight() == 0
+
+
+async def test_a_target_is_parked_a_drain_after_its_service_was_seen_to_lead_to_the_primary(house: House) -> None:
+    """A handler that died in between has committed that everything is done."""
+    house.settings = house.settings.model_copy(update={"drain": 15.0})
+    house.advance = house.worker()
+    await house.prepare(replicas=2)
+    ports = [{"port": 9898, "name": "http"}]
+    place = {"name": "podinfo", "namespace": NAMESPACE}
+    await house.admin.create(SERVICE, {"metadata": place, "spec": {"selector": {"app": "podinfo"}, "ports": ports}})
+
+    async def dies(method: str, path: str) -> None:
+        if method == "PATCH" and path.endswith("/services/podinfo"):
+            raise Crash
+
+    house.kube.before = dies
+    with pytest.raises(Crash):
+        await house.until(Phase.INITIALIZED)
+    house.kube.before = None
+    assert (await house.status()).phase is Phase.INITIALIZED
+    await house.tick(2)
+    assert (await house.selector("podinfo"), await house.replicas()) == ({"app": "podinfo-primary"}, 2)
+    await house.tick()
+    assert await house.replicas() == 0

@@ -129,8 +129,13 @@ class Cluster:
             else {},
             config_problems=self.missing_configs,
             primary_configs=self._carried(status),
+            lost=self._lost(canary) if status.settled and status.phase in IDLE else (),
         )
         return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+
+    def _lost(self, canary: Canary) -> tuple[str, ...]:
+        ref = canary.spec.autoscaler_ref
+        return (f"spec.autoscalerRef: {ref.kind} {ref.name}.test",) if ref and self.scaler is None else ()
 
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         if item is None:
@@ -164,6 +169,8 @@ class Cluster:
             return
         if not seen.renderable:
             self._return_broken(status, seen)
+            if status.returning:
+                self._project_primary(canary)
             return
         if kind_of(canary).brings_services and self.canary_copy is None:
             self._project_copy(canary, seen)

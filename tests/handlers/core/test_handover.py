@@ -253,3 +253,35 @@ def test_a_scaled_object_may_not_be_idle_below_the_floor(
     made = scaler.clone(keda(), CanaryStatus(primary_floor=floor), source)["spec"]
     bounds = ("minReplicaCount", "maxReplicaCount", "idleReplicaCount")
     assert {key: made[key] for key in bounds if key in made} == found
+
+
+# ---- the target's scaler is gone
+
+
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_a_rollout_whose_target_has_lost_its_scaler_comes_to_rest_and_says_what_is_lost(when: str) -> None:
+    world = scaled()
+    if when == "before":
+        world.scaler = None
+    world.push("podinfo:2")
+    world.tick()
+    world.scaler = None
+    world.until(Phase.SUCCEEDED)
+    world.tick(40)
+    assert world.status.settled
+    lost = "spec.autoscalerRef: HorizontalPodAutoscaler podinfo.test is gone, what was copied from it stays"
+    assert world.condition().message == f"{lost}; create it again"
+    world.edit(service={"port": 9899})
+    world.tick(30)
+    assert (world.phase, world.status.names and world.status.names.port) == (Phase.INITIALIZED, 9899)
+
+
+def test_a_scaler_that_comes_back_gets_its_own_minimum_into_the_primarys() -> None:
+    world = analysed(scaled(), 25)
+    source, world.scaler = world.scaler, None
+    world.until(Phase.SUCCEEDED)
+    world.tick(60)
+    assert world.primary_least == 2
+    world.scaler = source
+    world.tick(60)
+    assert (world.primary_least, world.status.settled, world.condition().status) == (1, True, "True")

@@ -152,6 +152,18 @@ def test_a_gateway_that_takes_its_time_at_the_end_is_no_news() -> None:
     assert "GatewayBehind" not in world.reasons
 
 
+def test_a_primary_that_nothing_is_left_to_make_from_is_said_in_mid_analysis_and_can_be_left_by_a_way_back() -> None:
+    world = at_weight()
+    world.primary = None
+    world.snapshots.pop(world.status.promoted_revision)
+    world.change()
+    assert world.condition().reason == "SnapshotMissing"
+    assert world.alerts[-1] == ("error", world.condition().message)
+    world.push("podinfo:1")
+    world.tick(4)
+    assert (world.phase, world.primary_image) == (Phase.SUCCEEDED, "podinfo:1")
+
+
 def test_a_primary_whose_snapshot_is_lost_is_made_from_the_target_when_that_goes_back() -> None:
     world = primary_lost()
     world.tick(2)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from schemas.events import ChangeReason
 from schemas.status import Phase
+from tests.handlers.core import shapes
 from tests.handlers.core.manifests import podinfo, weighted
+from tests.handlers.core.moments import progressing, promoting
 from tests.handlers.core.world import World
 
 NO_STEPS = "spec.analysis: no step is defined; set stepWeight, stepWeights or iterations"
@@ -87,7 +91,7 @@ def test_a_rollout_that_is_mended_in_time_goes_on() -> None:
 
 
 @pytest.mark.parametrize("at", [Phase.PROMOTING, Phase.FINALISING])
-def test_a_promotion_whose_spec_breaks_for_good_goes_back_and_ends_when_it_is_mended(at: Phase) -> None:
+def test_a_promotion_whose_spec_breaks_for_good_goes_back_and_ends_after_one_deadline(at: Phase) -> None:
     world = World(spec()).until(Phase.INITIALIZED)
     world.push("podinfo:2")
     if at is Phase.FINALISING:
@@ -95,13 +99,15 @@ def test_a_promotion_whose_spec_breaks_for_good_goes_back_and_ends_when_it_is_me
         world.verdict = "Pending"
     world.until(at)
     world.edit_analysis(stepWeight=0)
-    world.tick(20)
-    assert world.phase is Phase.PROMOTING
-    assert world.status.returning is not None
+    world.tick(5)
+    assert world.phase is at
+    world.tick(15)
+    assert (world.phase, world.weight) == (Phase.FAILED, 0)
     world.says("Accepted")
     world.edit_analysis(stepWeight=25)
     world.tick(4)
-    assert (world.phase, world.weight) == (Phase.FAILED, 0)
+    assert world.phase is Phase.FAILED
+    assert world.status.settled
     assert world.primary_image == "podinfo:1"
     assert world.status.primary_revision == world.status.promoted_revision
 
@@ -134,3 +140,22 @@ def test_a_spec_that_cannot_be_read_at_all_is_told_and_harms_nobody() -> None:
     world.edit(progressDeadlineSeconds=600)
     world.tick(2)
     assert world.status.settled
+
+
+@pytest.mark.parametrize("how", ["gone", "scaled to zero"])
+@pytest.mark.parametrize(("at", "ends"), [(progressing, Phase.FAILED), (promoting, Phase.PROMOTING)])
+def test_users_of_a_target_that_is_gone_do_not_wait_for_a_spec_to_be_mended(
+    at: Callable[[], World], ends: Phase, how: str
+) -> None:
+    world = at()
+    world.edit_analysis(stepWeight=0)
+    assert world.weight > 0
+    assert world.target is not None
+    if how == "gone":
+        world.target = None
+    else:
+        shapes.park(world.target)
+    world.change()
+    assert (world.phase, world.status.canary_weight) == (ends, 0)
+    assert f"Deployment podinfo.test {'is' if how == 'gone' else 'was'} {how}" in world.told[-1] + world.told[-2]
+    assert world.alerts[-1][0] == "error"

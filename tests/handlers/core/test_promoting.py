@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 
+from schemas.revision import REVISION
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, Workload
+from tests.handlers.core import shapes
 from tests.handlers.core.manifests import on_podinfo, weighted
+from tests.handlers.core.switched import arrived, left
 from tests.handlers.core.world import World
 
 DEADLINE = 60
@@ -256,3 +259,35 @@ def test_users_of_a_target_that_is_deleted_during_promotion_go_to_a_primary_that
     world.not_ready = set()
     world.change()
     assert world.phase is Phase.FINALISING
+
+
+@pytest.mark.parametrize("returning", [False, True])
+def test_users_of_a_target_that_is_scaled_to_zero_during_promotion_go_to_the_primary_at_once(returning: bool) -> None:
+    world = promoting()
+    if returning:
+        world.command("abort")
+    assert world.target is not None
+    shapes.park(world.target)
+    world.change()
+    assert (world.phase, world.weight) == (Phase.PROMOTING, 0)
+    assert world.told[-1] == "Deployment podinfo.test was scaled to zero, routing all traffic to primary"
+    world.not_ready = set()
+    world.tick(4)
+    assert world.phase is (Phase.FAILED if returning else Phase.SUCCEEDED)
+
+
+def test_a_promotion_that_somebody_else_began_is_analysed_with_the_primary_as_it_is_if_its_snapshot_is_lost() -> None:
+    world = arrived(left("Promoting", weight=50))
+    world.not_ready = {"primary"}
+    world.tick()
+    assert world.status.promoted_revision == ""
+    world.snapshots.clear()
+    world.push("podinfo:7")
+    assert world.primary is not None
+    world.primary["metadata"]["annotations"].pop(REVISION, None)
+    world.tick(2)
+    assert world.phase is Phase.PROGRESSING
+    assert any(text.endswith("Restarting analysis for podinfo.test") for text in world.told)
+    world.not_ready = set()
+    world.until(Phase.SUCCEEDED)
+    assert world.primary_image == "podinfo:7"

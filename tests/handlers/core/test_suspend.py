@@ -7,6 +7,7 @@ import pytest
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
+from tests.handlers.core.moments import promoting
 from tests.handlers.core.world import World
 
 
@@ -124,3 +125,32 @@ def test_the_fence_stays_when_it_is_suspended() -> None:
     world.edit(suspend=True)
     world.tick(3)
     assert world.route["metadata"]["annotations"][ROUTE_STEP] == fence
+
+
+def test_how_a_promotion_goes_back_is_not_forgotten_while_it_is_suspended() -> None:
+    world = promoting()
+    world.command("abort")
+    world.edit(suspend=True)
+    world.not_ready = set()
+    world.tick(3)
+    assert world.status.settled
+    world.edit(suspend=False)
+    world.tick(4)
+    assert (world.phase, world.primary_image) == (Phase.FAILED, "podinfo:1")
+    assert world.status.promoted_revision == world.status.primary_revision
+    assert world.condition("Promoted").status == "False"
+
+
+def test_what_a_waiting_revision_goes_back_to_is_not_forgotten_while_it_is_suspended() -> None:
+    world = World(weighted(webhooks=[hook("confirm-rollout")])).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.until(Phase.PROGRESSING)
+    world.command("abort")
+    world.tick(3)
+    world.hooks["confirm-rollout"] = False
+    world.push("podinfo:3")
+    world.edit(suspend=True)
+    world.tick(3)
+    world.edit(suspend=False)
+    world.push("podinfo:1")
+    assert world.phase is Phase.FAILED

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from handlers.core.draft import Decision
-from handlers.core.gate import canary_readiness, gateway, primary_readiness
+from handlers.core.gate import canary_readiness, gateway, primary_readiness, target_gone
 from handlers.core.observation import Observation
 from handlers.core.step import step
 from handlers.core.strategy import next_step
@@ -62,7 +62,8 @@ class Watched(World):
         if after.canary_weight > before.canary_weight and not adopted:
             _is_allowed_to_rise(canary, seen, decision)
         if before.phase is Phase.PROMOTING and after.canary_weight < before.canary_weight:
-            assert primary_readiness(canary, seen).ready or seen.snapshot_missing, "traffic left for a broken primary"
+            forced = seen.snapshot_missing or target_gone(canary, seen)
+            assert primary_readiness(canary, seen).ready or forced, "traffic left for a broken primary"
         if after.phase is Phase.PROMOTING and before.phase in ANALYSED:
             _has_earned_its_promotion(canary, seen, decision)
             self.earned.add(after.primary_revision)
