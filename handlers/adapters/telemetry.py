@@ -41,13 +41,18 @@ def log_fields(**fields: object) -> Iterator[None]:
 
 
 def configure_logging(level: str = "info", style: Literal["json", "console"] = "json") -> None:
-    """To stderr, for the whole process. Third parties' chatter below warnings is kept out unless ``level`` is debug."""
+    """To stderr, for the whole process. Third parties' chatter below warnings is kept out unless ``level`` is debug.
+
+    That of HTTP clients always is: their lines have whole URLs and headers, and some of those are secrets.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else ConsoleFormatter(sys.stderr.isatty()))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     logging.captureWarnings(True)
-    for name in ("httpx", "httpcore", "faststream", "nats", "asyncio", "aiohttp", "client", "kubernetes"):
+    for name in ("faststream", "nats", "asyncio", "aiohttp", "client", "kubernetes"):
         logging.getLogger(name).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    for name in ("httpx", "httpcore", "urllib3", "botocore", "boto3", "google"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 class JsonFormatter(logging.Formatter):

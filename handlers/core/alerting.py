@@ -8,7 +8,7 @@ from typing import NamedTuple
 from handlers.core.texts import describe_routing
 from schemas.canary import AlertRef, Canary
 from schemas.events import StepResult
-from schemas.status import CheckResult, Notice, Severity
+from schemas.status import CheckResult, Notice, Reason, Severity
 
 EVERYWHERE = "alerts"
 """The receiver that the installation's own settings name."""
@@ -76,10 +76,21 @@ def fields(canary: Canary, result: StepResult, about: Told, cluster: str) -> tup
     if about.facts:
         found += _facts(canary)
     if about.severity != "info":
+        found += _cause(canary, result)
         found += [pair for check in result.checks if check.verdict != "pass" for pair in _check(check)]
         namespace, name = canary.metadata.namespace, canary.metadata.name
         found.append(("Where to look", f"kubectl -n {namespace} describe canary {name}"))
     return tuple(found)
+
+
+def _cause(canary: Canary, result: StepResult) -> list[tuple[str, str]]:
+    """What the peer's words leave out: which gate or hook it was, and what it said."""
+    gate = canary.status.closed_gate
+    if result.reason == Reason.GATE_CLOSED and gate is not None:
+        return [("Gate", f"{gate.hook}: {gate.message}" if gate.message else gate.hook)]
+    if result.reason == Reason.ROLLBACK_REQUESTED:
+        return [("Reason", result.notices[0].message)] if result.notices else []
+    return []
 
 
 def _facts(canary: Canary) -> list[tuple[str, str]]:

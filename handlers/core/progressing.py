@@ -30,7 +30,7 @@ def progressing(draft: Draft) -> Draft:
     draft = _note_readiness(draft)
     # a signal that is given once is not lost to a push in the same slot: the pushed revision is looked at after it
     ended = _target_gone(draft) or _asked_to_roll_back(draft) or _other_revision(draft)
-    ended = ended or _failed_too_often(draft, "") or _stuck(draft) or endings.primary_lost(draft)
+    ended = ended or _failed_too_often(draft, _failed_before(draft)) or _stuck(draft) or endings.primary_lost(draft)
     if ended is not None:
         return ended
     if draft.canary.spec.skip_analysis or draft.status.skip_to:
@@ -193,6 +193,11 @@ def _failed_too_often(draft: Draft, why: str) -> Draft | None:
         f"Rolling back {draft.place} failed checks threshold reached {failed}",
         alert=f"Failed checks threshold reached {failed}{why}",
     )
+
+
+def _failed_before(draft: Draft) -> str:
+    last = draft.status.last_step
+    return f": {last.message}" if last is not None and last.reason in (Reason.CHECK_FAILED, Reason.HOOK_FAILED) else ""
 
 
 def _undecided(draft: Draft, halting: CheckResult) -> Draft:

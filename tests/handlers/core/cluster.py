@@ -6,7 +6,7 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.core import copies, desired, primary, scaler, validate
+from handlers.core import copies, desired, pods, primary, scaler, validate
 from handlers.core.belongings import leads_here
 from handlers.core.gate import gateway
 from handlers.core.inherited import found_revisions, is_inherited
@@ -64,6 +64,8 @@ class Cluster:
         """Workloads whose newest pods do not become available."""
         self.nodes = shapes.NODES
         """That DaemonSets run on."""
+        self.pod_trouble: dict[str, str] = {}
+        """Why pods of a workload are not ready, by its name; asked once it is past its deadline."""
         self.stuck: set[str] = set()
         """Those whose Deployment has exceeded its progress deadline."""
         self.verdict: str | None = "Accepted"
@@ -131,7 +133,9 @@ class Cluster:
             primary_configs=self._carried(status),
             lost=self._lost(canary) if status.settled and status.phase in IDLE else (),
         )
-        return seen.model_copy(update={"problems": validate.problems(canary, seen)})
+        overdue = [workload.name for workload in pods.overdue(canary, seen)]
+        trouble = {name: self.pod_trouble[name] for name in overdue if name in self.pod_trouble}
+        return seen.model_copy(update={"problems": validate.problems(canary, seen), "pod_trouble": trouble})
 
     def _lost(self, canary: Canary) -> tuple[str, ...]:
         ref = canary.spec.autoscaler_ref
