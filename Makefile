@@ -11,8 +11,9 @@ PIN := .venv/bin/pip-compile -q --strip-extras --generate-hashes --no-annotate -
 ACT ?=
 INTERVAL ?= 10s
 TIMES ?= 2
+STORIES ?= 2000
 .DEFAULT_GOAL := help
-.PHONY: help setup demo sandbox memory test coverage test-e2e check test-cluster bench schemas lock clean
+.PHONY: help setup demo sandbox memory test coverage properties test-e2e check test-cluster bench schemas lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,6 +41,9 @@ coverage: .venv/ready ## branch coverage of the product: the core 95 %, all of i
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup --cov --cov-report= tests/handlers tests/watcher tests/schemas tests/deploy
 	@.venv/bin/coverage report --include='handlers/core/*' --fail-under=95 --skip-covered
 	@.venv/bin/coverage report --fail-under=85 --skip-covered
+
+properties: .venv/ready ## what must hold whatever happens, in STORIES=2000 made-up rollouts
+	@STORIES=$(STORIES) $(RUN) -m pytest -q -n 2 tests/handlers/core/test_properties.py
 
 test-e2e: .venv/ready ## the end-to-end suite on the control plane of $$KUBECONFIG (pods stay local processes)
 	@test -n "$$KUBECONFIG" || { echo "set KUBECONFIG to a control plane without a kubelet" >&2; exit 1; }

@@ -70,8 +70,11 @@ def _as_users_come(draft: Draft) -> Draft:
     status = draft.status
     if draft.canary.status.phase is not Phase.INITIALIZING or not status.former or status.names is None:
         return draft
-    former = status.former[-1]
-    return draft.set(names=former, former=(status.names,)) if former.same_target(status.names) else draft
+    former, route = status.former[-1], draft.seen.route
+    moved = former.service == status.names.service and route is not None and leads_here(draft.canary, route)
+    if moved or not former.same_target(status.names):
+        return draft
+    return draft.set(names=former, former=(status.names,))
 
 
 def _nothing_to_do(draft: Draft) -> tuple[Reason, str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -32,6 +33,15 @@ SPECS = (
     of_kind("Service", ab_testing(**ALL)),
 )
 """Some with every hook, some with few: what is never asked cannot be got wrong."""
+
+STORIES = int(os.environ.get("STORIES", "0"))
+"""``make properties``: so many, and others each time. The default suite tells a few, always the same ones."""
+
+
+def stories(few: int) -> settings:
+    wanted = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None, print_blob=True)
+    return settings(wanted, max_examples=STORIES or few, derandomize=not STORIES)
+
 
 Event = tuple[Any, ...]
 ticks = st.just(("tick",))
@@ -149,7 +159,7 @@ def mend_everything(world: Watched) -> None:
         edit(world, what)
 
 
-@settings(max_examples=70, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@stories(70)
 @given(spec=st.sampled_from(SPECS), story=st.lists(events, min_size=20, max_size=50), at_rest=st.booleans())
 def test_every_promise_holds_in_every_story_and_every_story_ends(
     spec: dict[str, Any], story: list[Event], at_rest: bool
@@ -188,7 +198,7 @@ endings: st.SearchStrategy[Event] = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@stories(40)
 @given(
     spec=st.sampled_from(SPECS),
     story=st.lists(events, max_size=30),

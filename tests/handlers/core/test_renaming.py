@@ -262,3 +262,14 @@ def test_a_service_keeps_the_port_that_is_still_used_under_its_own_name(
 ) -> None:
     found = passing_ports(have, [{"name": "http", "port": 80}], kept={9898}, adding=adding)
     assert [(port["name"], port["port"]) for port in found] == expected
+
+
+def test_a_deletion_leads_back_by_the_routes_that_serve_users_also_when_those_have_moved_to_another_port() -> None:
+    world = World({**weighted(), "revertOnDeletion": True}).until(Phase.INITIALIZED)
+    world.tick(2)
+    world.edit(service={"port": 9000})
+    assert (world.phase, upstreams(world)[0]) == (Phase.INITIALIZING, "test-podinfo-primaryupstream-9000")
+    world.delete()
+    world.tick(4)
+    assert world.phase is Phase.TERMINATED
+    assert (world.weight, upstreams(world)) == (100, ["test-podinfo-canaryupstream-9000"])

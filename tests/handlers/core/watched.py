@@ -58,6 +58,8 @@ class Watched(World):
         _moves_legally(before, after, self.now)
         _keeps_its_slots(before, after)
         _says_what_it_waits_for(after)
+        if after.phase is Phase.SUCCEEDED and after.primary_step:
+            assert after.primary_revision == after.promoted_revision, "promoted, and the primary runs something else"
         adopted = not before.step and bool(before.last_applied_spec)
         if after.canary_weight > before.canary_weight and not adopted:
             _is_allowed_to_rise(canary, seen, decision)
