@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -11,7 +13,8 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from schemas.resources import ALERT_PROVIDER, CANARY, SECRET
+from schemas.events import ChangeReason
+from schemas.resources import ALERT_PROVIDER, CANARY, METRIC_TEMPLATE, SECRET
 from schemas.status import Phase
 from tests.handlers.adapters.apiserver import serving
 from tests.handlers.house import NAMESPACE, House
@@ -212,3 +215,45 @@ async def test_a_deadline_is_told_with_the_pods_own_reason_which_is_looked_up_on
     assert chat.texts[-1].startswith("Progress deadline exceeded canary deployment podinfo.default not ready: ")
     assert [text for _, kind, text in await people.events() if kind == "DeadlineExceeded" and re.search(reason, text)]
     assert chat.fields(-1) == {"Where to look": f"kubectl -n {NAMESPACE} describe canary podinfo"}
+
+
+async def test_no_secret_of_a_provider_is_in_a_status_a_result_an_event_an_alert_or_a_log_line(
+    house: House, chat: Chat, caplog: pytest.LogCaptureFixture
+) -> None:
+    marker = "mArK3r-7f31c9"
+
+    async def echo(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=401, text=f"nobody knows {request.headers} {request.path_qs}")
+
+    caplog.set_level(logging.DEBUG, "canarybus")
+    await house.definitions()
+    encoded = base64.b64encode(marker.encode()).decode()
+    for name, data in (("prometheus", {"token": encoded}), ("chat", {"address": "", "token": encoded})):
+        if name == "chat":
+            data["address"] = base64.b64encode(f"{chat.url}/services/{marker}".encode()).decode()
+        await house.admin.create(SECRET, {"metadata": {"name": name, "namespace": NAMESPACE}, "data": data})
+    await provider(house, secretRef={"name": "chat"})
+    chat.status, chat.body = 403, f"no such hook {marker}"
+    metrics = [{"name": "mine", "templateRef": {"name": "mine"}, "interval": "10s"}]
+    async with serving(echo) as url:
+        spec = {"provider": {"type": "prometheus", "address": url, "secretRef": {"name": "prometheus"}}, "query": "up"}
+        await house.admin.create(METRIC_TEMPLATE, {"metadata": {"name": "mine", "namespace": NAMESPACE}, "spec": spec})
+        await house.prepare(analysis={"metrics": metrics, "alerts": [alert()]})
+        await house.change(ChangeReason.SPEC)
+        await house.tick(2)
+    people = People(house)
+    await people.hear()
+    told = [
+        str(await house.object(CANARY, "podinfo")),
+        str([result.to_wire() for result in await house.results()]),
+        str(await people.events()),
+        caplog.text,
+        *(str(vars(record)) for record in caplog.records),
+    ]
+    assert "401 Unauthorized: nobody knows" in told[0]
+    assert "403" in told[2], "that the alert was refused is an event"
+    for text in told:
+        assert marker not in text
+        assert encoded not in text
+    assert chat.heard
+    assert marker not in str([body for _, body in chat.heard])

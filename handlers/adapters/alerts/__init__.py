@@ -17,6 +17,7 @@ from handlers.adapters.alerts.chat import Discord, Rocket, Slack, is_bot
 from handlers.adapters.alerts.gchat import GoogleChat
 from handlers.adapters.alerts.msteams import MsTeams
 from handlers.adapters.errors import PermanentError, Throttled, Unavailable
+from handlers.adapters.hiding import hidden, secrets_of
 from schemas.alerts import AlertType
 from schemas.gojson import encode
 
@@ -125,11 +126,9 @@ def _read(form: Format, answer: httpx.Response, request: Request) -> dict[str, A
 def _without_secrets(text: str, request: Request) -> str:
     """Some services repeat what they were sent, or parts of it."""
     path = httpx.URL(request.url).path
-    secrets = [request.url, path, *path.split("/"), *(value.split()[-1] for value in request.headers.values())]
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= _SHORTEST_SECRET:
-            text = text.replace(secret, "***")
-    return text
+    parts = [part for part in path.split("/") if len(part) >= _SHORTEST_SECRET]
+    sent = [value.split()[-1] for value in request.headers.values()]
+    return hidden(text, [request.url, *parts, *sent, *secrets_of(request.url)])
 
 
 def _slack_words(answer: Mapping[str, Any]) -> str:

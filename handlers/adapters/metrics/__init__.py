@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 from nats.aio.client import Client
 
+from handlers.adapters.hiding import hidden, secrets_of
 from handlers.adapters.metrics.cloudwatch import CloudWatch
 from handlers.adapters.metrics.datadog import Datadog
 from handlers.adapters.metrics.dynatrace import Dynatrace
@@ -46,8 +47,6 @@ _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.EXTERNAL_METRICS: ExternalMetrics,
     ProviderType.NATS: Nats,
 }
-_SHORTEST_SECRET = 4
-"""Characters; shorter ones would blot out ordinary words."""
 
 
 class Providers:
@@ -108,11 +107,16 @@ def _found(reading: Reading) -> dict[str, Any]:
 def _failure(error: Exception, question: Question, kind: ProviderType) -> dict[str, str]:
     if isinstance(error, TimeoutError):
         return {"outcome": "unreachable", "detail": f"no answer within {_KINDS[kind].timeout:g}s"}
-    text = str(error)
-    for value in (question.secret or {}).values():
-        if len(value.strip()) >= _SHORTEST_SECRET:
-            text = text.replace(value.strip(), "***")
+    text = hidden(str(error), _secrets(question))
     return {"outcome": "unreachable" if isinstance(error, Unreachable) else "error", "detail": text}
+
+
+def _secrets(question: Question) -> list[str]:
+    """All that is sent beside the query: what the Secret holds, and what of it a login is made of."""
+    secret, headers = dict(question.secret or {}), question.headers.values()
+    login = [f"{secret['username']}:{secret['password']}"] if {"username", "password"} <= secret.keys() else []
+    sent = [word for values in headers for value in values for word in (value, value.split(" ")[-1])]
+    return [*secret.values(), *login, *sent, *secrets_of(question.address)]
 
 
 __all__ = ["Cluster", "Providers", "Question", "Reading"]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import orjson
 
+from handlers.adapters.hiding import hidden
 from handlers.adapters.metrics.extras import missing
 from handlers.adapters.metrics.http import Refused, Unreachable, as_number, several
 from handlers.adapters.metrics.question import Question, Reading, Tools
@@ -19,6 +20,13 @@ _POINTS = 20
 _THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "InternalServiceFault")
 
 
+class _Client(NamedTuple):
+    """boto3 has no types of its own; the session knows the credentials."""
+
+    asks: Any
+    session: Any
+
+
 class CloudWatch:
     """The query is a JSON array of MetricDataQuery; the newest value of the one that returns data."""
 
@@ -26,7 +34,7 @@ class CloudWatch:
     timeout: ClassVar[float] = 15.0
 
     def __init__(self, tools: Tools) -> None:  # noqa: ARG002 - boto3 speaks for itself
-        self._clients: dict[tuple[str, str], Any] = {}
+        self._clients: dict[tuple[str, str], _Client] = {}
 
     async def read(self, question: Question) -> Reading:
         try:
@@ -50,7 +58,7 @@ class CloudWatch:
             raise Refused("region not specified")
         if not isinstance(queries, list):
             raise Refused("the query is not a JSON array of MetricDataQuery")
-        client = self._client(question.region, question.address)
+        client, session = self._client(question.region, question.address)
         start = question.now - _WINDOWS * question.window
 
         def ask() -> dict[str, Any]:
@@ -63,9 +71,9 @@ class CloudWatch:
             )
             return answer
 
-        return await asyncio.to_thread(_in_words, ask)
+        return await asyncio.to_thread(_in_words, ask, session)
 
-    def _client(self, region: str, address: str) -> Any:
+    def _client(self, region: str, address: str) -> _Client:
         """Making one reads files and is slow, asking through it is safe from any thread."""
         try:
             import boto3
@@ -75,22 +83,29 @@ class CloudWatch:
         if (region, address) not in self._clients:
             config = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 3, "mode": "standard"})
             session = boto3.session.Session(region_name=region)
-            self._clients[region, address] = session.client("cloudwatch", endpoint_url=address or None, config=config)
+            client = session.client("cloudwatch", endpoint_url=address or None, config=config)
+            self._clients[region, address] = _Client(client, session)
         return self._clients[region, address]
 
 
-def _in_words(ask: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _in_words(ask: Callable[[], dict[str, Any]], session: Any) -> dict[str, Any]:
+    """Without the credentials, which a text from outside may repeat."""
     from botocore import exceptions
 
     try:
         return ask()
     except exceptions.ClientError as error:
         busy = error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
-        raise (Unreachable if busy else Refused)(str(error)) from error
+        raise (Unreachable if busy else Refused)(hidden(str(error), _credentials(session))) from error
     except (exceptions.ParamValidationError, exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
         raise Refused(" ".join(str(error).split())) from error
     except (exceptions.BotoCoreError, OSError) as error:
         raise Unreachable(str(error)) from error
+
+
+def _credentials(session: Any) -> tuple[str, ...]:
+    found = session.get_credentials()
+    return tuple(value for value in found.get_frozen_credentials() if isinstance(value, str)) if found else ()
 
 
 def _status(error: Exception) -> int:

@@ -151,8 +151,10 @@ def url_of(address: str, path: str, provider: str) -> httpx.URL:
 
 
 def without_password(address: str) -> str:
+    """As people may read it: no login, and no query, which nobody is asked with."""
     scheme, separator, rest = address.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address
+    rest = rest.partition("?")[0].partition("#")[0]
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}" if separator else address.partition("?")[0]
 
 
 def as_json(body: bytes) -> Any:

@@ -23,10 +23,10 @@ class Question:
     name: str
     query: str
     now: float
-    address: str = ""
+    address: str = field(default="", repr=False)
     window: float = 60.0
     namespace: str = ""
-    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    headers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     secret: Mapping[str, str] | None = field(default=None, repr=False)
     region: str = ""
     insecure_skip_verify: bool = False
