@@ -18,10 +18,11 @@ from nats.micro.service import EndpointConfig, Service, ServiceConfig
 from handlers.adapters.errors import AdapterError, TransientError
 from handlers.addressees import Addressees
 from handlers.advance import Advance
+from handlers.core.explain import explain
 from handlers.core.summary import summary
-from schemas.answers import Listing, OneReply, Replies, Summary
+from schemas.answers import Explanation, Listing, OneReply, Replies, Summary
 from schemas.base import Wire
-from schemas.canary import Ref
+from schemas.canary import Canary, Ref
 from schemas.envelope import UnreadableError, decode
 from schemas.events import ALL, Command, Reply, Verb, canary_name
 
@@ -44,11 +45,15 @@ class _RefusedError(Exception):
 class Api:
     """Use as an async context manager; leaving lets requests in work finish. No request waits for another one."""
 
-    def __init__(self, client: Client, advance: Advance, addressees: Addressees, version: str) -> None:
+    def __init__(
+        self, client: Client, advance: Advance, addressees: Addressees, version: str, shortest: float = 10.0
+    ) -> None:
+        """``shortest``: the least analysis interval of this installation, in seconds."""
         self._client = client
         self._advance = advance
         self._addressees = addressees
         self._version = version
+        self._shortest = shortest
         self._service: Service | None = None
         self._working: set[asyncio.Task[None]] = set()
 
@@ -58,6 +63,7 @@ class Api:
         for verb in Verb:
             await self._endpoint(verb.value, f"canary.api.{verb.value}.*.*", self._command)
         await self._endpoint("get", "canary.api.get.*.*", self._get)
+        await self._endpoint("explain", "canary.api.explain.*.*", self._explain)
         await self._endpoint("list", "canary.api.list", self._list)
         await self._endpoint("list-namespace", "canary.api.list.*", self._list)
         # the server knows of all of them before anybody is told that we are ready
@@ -109,12 +115,18 @@ class Api:
         return _together(command, replies)
 
     async def _get(self, request: Request) -> Summary:
+        return summary(await self._one(request))
+
+    async def _explain(self, request: Request) -> Explanation:
+        return explain(await self._one(request), self._shortest)
+
+    async def _one(self, request: Request) -> Canary:
         namespace, name = request.subject.split(".")[3:]
         ref = Ref(namespace, canary_name(name))
         found = () if ALL in ref else await self._addressees.of(ref)
         if not found:
             raise _RefusedError(404, f"there is no Canary {ref} here")
-        return summary(found[0])
+        return found[0]
 
     async def _list(self, request: Request) -> Listing:
         namespace = request.subject.removeprefix("canary.api.list").lstrip(".") or ALL

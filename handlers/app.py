@@ -93,7 +93,9 @@ class App:
         forgetting = asyncio.create_task(self._forget(), name="forgetting")
         self._stack.push_async_callback(_ended, forgetting)
         if "command" in self._names:
-            await self._stack.enter_async_context(Api(broker.connection, self.advance, self.addressees, VERSION))
+            shortest = self._settings.min_interval
+            api = Api(broker.connection, self.advance, self.addressees, VERSION, shortest)
+            await self._stack.enter_async_context(api)
         log.info("handlers are ready", extra={"handlers": list(self._names), "version": VERSION, "port": self.port})
 
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:

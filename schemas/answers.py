@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.base import Moment, Wire
 from schemas.events import Reply
-from schemas.status import ClosedGate, Paused
+from schemas.status import CheckResult, ClosedGate, Paused
 
 
 class Question(Wire):
@@ -53,6 +53,21 @@ class Summary(Wire):
 
     def to_wire(self) -> dict[str, Any]:
         return {"phase": self.phase, "weight": self.weight, "step": self.step} | super().to_wire()
+
+
+class Explanation(Summary):
+    """Why it is not further, in words and as data.
+
+    ``doing``: what goes on; ``why``: what holds it, or what it did last, since ``since``; ``checks``: each metric and
+    hook with value, limits, samples, query and endpoint; ``following``: what happens by itself, and when; ``commands``:
+    what a person can ask for now.
+    """
+
+    doing: str = ""
+    why: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    following: str = ""
+    commands: tuple[str, ...] = ()
 
 
 class Listing(Wire):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from schemas.answers import Listing, Question, Replies, Summary
+from schemas.answers import Explanation, Listing, Question, Replies, Summary
 from schemas.base import Wire
 from schemas.events import (
     Change,
@@ -89,6 +89,14 @@ CHANNELS = (
         (JudgeAnswer,),
     ),
     Channel("get", "canary.api.get.{namespace}.{name}", Question, "receive", "How is this Canary?", (Summary,)),
+    Channel(
+        "explain",
+        "canary.api.explain.{namespace}.{name}",
+        Question,
+        "receive",
+        "Why is this Canary not further?",
+        (Explanation,),
+    ),
     Channel("list", "canary.api.list", Question, "receive", "How are all of them?", (Listing,)),
     Channel("listNamespace", "canary.api.list.{namespace}", Question, "receive", "Those of a namespace.", (Listing,)),
     Channel("results", _address(StepResult), StepResult, "send", "What one step did."),

@@ -52,7 +52,7 @@ async def test_the_api_answers_after_the_commit_and_is_listed(house: House, app:
     }
     listed = json.loads((await house.bus.client.request("$SRV.INFO.canarybus", b"", timeout=20)).data)
     names = {endpoint["name"] for endpoint in listed["endpoints"]}
-    assert names == {*(verb.value for verb in Verb), "get", "list", "list-namespace"}
+    assert names == {*(verb.value for verb in Verb), "get", "explain", "list", "list-namespace"}
 
 
 async def test_a_refused_command_says_why_in_the_reply_and_as_an_event_with_by_and_reason(
@@ -177,6 +177,16 @@ async def test_a_query_says_how_a_canary_is(house: House, app: App) -> None:
         "waitingFor": "gate",
     }
     assert (await ask(house, "get.default.nobody"))[0] == "404"
+
+
+async def test_a_query_explains_why_a_canary_is_not_further(house: House, app: App) -> None:
+    await progressing(house)
+    _, found = await ask(house, "explain.default.podinfo")
+    revision = (await house.status()).canary_revision
+    assert found["doing"] == f"analyses revision {revision} with 0 % of the users"
+    assert "nats req canary.api.abort.default.podinfo '{}'" in found["commands"]
+    assert found["following"].startswith("judged again")
+    assert (await ask(house, "explain.default.nobody"))[0] == "404"
 
 
 async def test_a_query_lists_the_canaries_that_are_ours(house: House, app: App) -> None:
