@@ -8,8 +8,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from deploy.sandbox.kube import EmbeddedKubernetes
+from handlers.adapters.kube import Access, Kube
+from schemas.alerts import AlertType
 from schemas.analysis import Analysis, HookType
+from schemas.metrics import ProviderType
+from schemas.resources import ALERT_PROVIDER, CUSTOM_RESOURCE_DEFINITION, METRIC_TEMPLATE
 from schemas.settings import Settings
+from tests.handlers.adapters.metrics.test_contract import SECRETS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -18,6 +24,7 @@ PAGES = sorted(
     for path in ((ROOT / folder).glob("*.md") if folder == "." else (ROOT / folder).rglob("*.md"))
 )
 HOOKS = ROOT / "handlers/adapters/webhooks/README.md"
+METRICS, ALERTS = ROOT / "handlers/adapters/metrics/README.md", ROOT / "handlers/adapters/alerts/README.md"
 pages = pytest.mark.parametrize("page", PAGES, ids=str)
 
 
@@ -59,6 +66,33 @@ def test_parts_of_a_canary_can_be_read(page: Path) -> None:
         analysis = Analysis.model_validate(yaml.safe_load(part))
         assert analysis.metrics or analysis.webhooks or analysis.alerts
         assert all(hook.hook_type for hook in analysis.webhooks)
+
+
+def rows_of(page: Path) -> dict[str, str]:
+    """Of tables whose first column is a name."""
+    return {line.split("`")[1]: line for line in page.read_text().splitlines() if line.startswith("| `")}
+
+
+def test_the_pages_about_metrics_and_alerts_have_every_type_and_the_keys_of_its_secret() -> None:
+    rows = rows_of(METRICS)
+    assert set(ProviderType) <= rows.keys()
+    assert [(kind, key) for kind, secret in SECRETS.items() for key in secret if f"`{key}`" not in rows[kind]] == []
+    assert set(AlertType) <= rows_of(ALERTS).keys()
+
+
+@pytest.mark.parametrize("page", [METRICS, ALERTS], ids=["metrics", "alerts"])
+async def test_the_manifests_of_a_page_are_accepted_by_the_installed_definitions(page: Path) -> None:
+    manifests = re.findall(r"^```yaml\n(.*?)^```$", text_of(page), re.MULTILINE | re.DOTALL)
+    assert manifests
+    async with EmbeddedKubernetes() as api, Kube(Access(api.url), user_agent="test") as kube:
+        for path in (ROOT / "deploy/crds").glob("*.yaml"):
+            await kube.create(CUSTOM_RESOURCE_DEFINITION, yaml.safe_load(path.read_text()))
+        for manifest in map(yaml.safe_load, manifests):
+            resource = {"MetricTemplate": METRIC_TEMPLATE, "AlertProvider": ALERT_PROVIDER}[manifest["kind"]]
+            manifest["metadata"]["namespace"] = "default"
+            await kube.create(resource, manifest)
+            kept = await kube.get(resource, "default", manifest["metadata"]["name"])
+            assert kept["spec"] == manifest["spec"], "no field was dropped"
 
 
 def test_the_page_about_hooks_has_every_type() -> None:

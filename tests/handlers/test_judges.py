@@ -175,17 +175,3 @@ async def test_the_judge_of_the_page_works_as_it_is_written(house: House) -> Non
     finally:
         running.kill()
         await running.wait()
-
-
-async def test_the_manifests_of_the_page_are_accepted_and_its_metrics_are_valid(house: House) -> None:
-    await house.definitions()
-    for item in map(yaml.safe_load, blocks("yaml")):
-        item["metadata"]["namespace"] = NAMESPACE
-        # the only thing that differs here: where Prometheus is
-        if item["spec"]["provider"].pop("secretRef", None):
-            item["spec"]["provider"]["address"] = house.answering.url
-        await house.admin.create(METRIC_TEMPLATE, item)
-    (analysis,) = blocks("yaml canary")
-    await house.prepare(analysis=yaml.safe_load(analysis))
-    await house.initialized()
-    assert (await house.status()).invalid_since is None
