@@ -7,25 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AdapterError, Conflict, NotFound, PermanentError, TransientError
 from handlers.adapters.kube import Kube
 from handlers.ask import Asker
+from handlers.core.aftermath import carried_out, obstructed
 from handlers.core.configs import Revision
 from handlers.core.draft import Decision
 from handlers.core.inherited import found_revisions
 from handlers.core.observation import Answers
 from handlers.core.plan import plan
 from handlers.core.signals import as_command
-from handlers.core.step import obstructed, step
+from handlers.core.step import step
 from handlers.objects import snapshots
 from handlers.objects.farewell import farewell
 from handlers.observe import Observer, Sight
-from handlers.project import Projector
+from handlers.project import Projected, Projector
 from handlers.telling import SOURCE, Count, Teller, count_nothing
 from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
@@ -117,9 +119,10 @@ class Advance:
                 await self._farewell(stimulus)
             if sight is None or not self._concerns(sight.canary, stimulus):
                 return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
-            await self._teller.tell_again(sight)
+            sight = await self._teller.tell_again(sight)
             kept = await self._ask(sight, kept, ear)
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
+            sight = sight._replace(seen=seen)
             decision = step(sight.canary, seen)
             try:
                 committed = await self._commit(sight, decision)
@@ -127,9 +130,7 @@ class Advance:
                 # changed or deleted meanwhile: the next look says which
                 continue
             ear.signal = None
-            await self._project(sight, committed, stimulus, started)
-            if decision.changed:
-                await self._teller.tell(sight, seen, committed.status, time.monotonic() - started)
+            await self._carry_out(sight, committed, stimulus, started)
             return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
 
@@ -169,13 +170,15 @@ class Advance:
         if not decision.changed:
             return canary
         await self._keep_revision(sight, decision.status)
-        patch = merge_patch(sight.item.get("status") or {}, decision.status.to_wire())
-        body = {"metadata": {"resourceVersion": canary.metadata.resource_version}, "status": patch}
+        return await self._write(canary, sight.item.get("status") or {}, decision.status)
+
+    async def _write(self, canary: Canary, before: Mapping[str, Any], status: CanaryStatus) -> Canary:
+        """``before`` is the status that is there, on the wire; raises Conflict when the Canary has moved on."""
+        guard = {"resourceVersion": canary.metadata.resource_version}
+        body = {"metadata": guard, "status": merge_patch(before, status.to_wire())}
         item = await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
-        # the guard of a second commit of this wake, should the projection be refused
-        sight.item.update(item)
         written = canary.metadata.model_copy(update={"resource_version": item["metadata"]["resourceVersion"]})
-        return canary.model_copy(update={"status": decision.status, "metadata": written})
+        return canary.model_copy(update={"status": status, "metadata": written})
 
     async def _keep_revision(self, sight: Sight, status: CanaryStatus) -> None:
         """The one write before the commit: the snapshot of a revision that the commit is going to name."""
@@ -190,18 +193,34 @@ class Advance:
                 kept = Revision(content, configs)
                 await snapshots.store(self._kube, canary, revision, kept, seen.rules.include_label_prefix)
 
-    async def _project(self, sight: Sight, canary: Canary, stimulus: Stimulus, started: float) -> Canary:
-        """What the API server refuses for good (rights, a webhook's veto) is said to people, and tried again later."""
+    async def _carry_out(self, sight: Sight, canary: Canary, stimulus: Stimulus, started: float) -> None:
+        """Project and tell. What the API server refuses for good (rights, a veto) is said, and tried again later.
+
+        ``canary`` carries the committed status, which is told in any case before there is another.
+        """
+        refusal: PermanentError | None = None
+        projected = Projected(canary, sight.seen, whole=False)
         try:
-            await self._projector.project(sight, canary, stimulus)
+            projected = await self._projector.project(sight, canary, stimulus)
         except PermanentError as error:
-            decision = obstructed(canary, sight.seen, str(error))
-            with suppress(Conflict, NotFound):
-                told = await self._commit(sight._replace(canary=canary), decision)
-                if decision.changed:
-                    await self._teller.tell(sight, sight.seen, told.status, time.monotonic() - started)
-            raise TransientError(str(error), delay=_REFUSED) from error
-        return canary
+            refusal = error
+        if canary.status.step != sight.canary.status.step:
+            await self._teller.tell(sight, sight.seen, canary.status, time.monotonic() - started)
+        if refusal is not None:
+            await self._note(sight, canary, obstructed(canary, sight.seen, str(refusal)), started)
+            raise TransientError(str(refusal), delay=_REFUSED) from refusal
+        if projected.whole:
+            await self._note(sight, projected.canary, carried_out(projected.canary, projected.seen), started)
+
+    async def _note(self, sight: Sight, canary: Canary, decision: Decision, started: float) -> None:
+        """What came of it, written unless others have gone on: they find everything owed yet."""
+        if decision.status == canary.status:
+            return
+        with suppress(Conflict, NotFound):
+            written = await self._write(canary, canary.status.to_wire(), decision.status)
+            if decision.changed:
+                before = sight._replace(canary=canary)
+                await self._teller.tell(before, sight.seen, written.status, time.monotonic() - started)
 
 
 def _told(canary: Canary) -> Reply:

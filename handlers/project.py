@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
+from typing import NamedTuple
 
 from handlers.adapters.errors import Conflict, NotFound, TransientError
 from handlers.adapters.kube import Kube
@@ -28,6 +29,14 @@ _TRIES = 5
 """Gloo writes a RouteTable's status for some seconds after each change: conflicts come in bursts."""
 
 
+class Projected(NamedTuple):
+    """What was made true, and by which look; ``whole``: nothing around the Canary was left out."""
+
+    canary: Canary
+    seen: Observation
+    whole: bool
+
+
 class Projector:
     """Absolute values behind fences: anybody may repeat it at any time."""
 
@@ -41,42 +50,43 @@ class Projector:
         self._copies = ConfigCopies(kube)
         self._kept_revisions = settings.revision_history + 1
 
-    async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> None:
+    async def project(self, sight: Sight, canary: Canary, stimulus: Stimulus) -> Projected:
         """``sight`` is what was read before ``canary``'s status was committed; on a conflict both are read again.
 
         Raises :class:`TransientError` when objects keep moving, and what the API server refuses for good.
         """
-        seen = sight.seen
-        everything = _everything(sight.canary, canary, stimulus) or _refused(seen)
+        seen, whole = sight.seen, False
+        everything = _everything(canary, stimulus) or _refused(seen)
         if sight.canary.names != (canary.status.names or canary.names):
             # committed under the former names: the objects of the new ones were not looked at
             again = await self._observer.look(canary.ref, stimulus)
             if again is None:
-                return
+                return Projected(canary, seen, whole=False)
             canary, seen = again.canary, again.seen
         for attempt in range(_TRIES):
             try:
                 canary = await self._keeper.prepare(canary, seen, everything=everything)
                 if canary.deleting:
-                    await self._terminate(sight.canary, canary, seen)
+                    whole = await self._terminate(sight.canary, canary, seen)
                 elif not _hands_off(canary):
-                    await self._make(sight.canary, canary, seen, everything=everything)
+                    whole = await self._make(sight.canary, canary, seen, everything=everything)
             except Conflict:
                 await asyncio.sleep(0.05 * 2**attempt)
                 again = await self._observer.look(canary.ref, stimulus)
                 if again is None:
-                    return
+                    return Projected(canary, seen, whole=False)
                 canary, seen = again.canary, again.seen
             except NotFound as error:
                 # deleted between the read and the write: the next wake sees it as missing
                 log.info("gone while it was written", extra={"canary": str(canary.ref), "error": str(error)})
-                return
+                return Projected(canary, seen, whole=False)
             else:
-                return
+                return Projected(canary, seen, whole)
         raise TransientError(f"objects of {canary.ref} keep changing; left to the next wake")
 
-    async def _make(self, before: Canary, canary: Canary, seen: Observation, *, everything: bool) -> None:
-        await self._router.apply(canary, seen, everything=everything)
+    async def _make(self, before: Canary, canary: Canary, seen: Observation, *, everything: bool) -> bool:
+        """Whether nothing was left out."""
+        whole = await self._router.apply(canary, seen, everything=everything)
         await self._workloads.primary(canary, seen, everything=everything)
         await self._scalers.apply(canary, seen)
         await self._workloads.target(canary, seen)
@@ -84,11 +94,12 @@ class Projector:
             await self._clear_away(canary, seen)
         if may_tidy(canary, seen):
             await orphans.clear(self._kube, canary, seen, partial(self._copies.abandon, primary=seen.primary))
+        return whole
 
-    async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> None:
-        """Nothing is made and nothing repaired, but for what brings users back to the target."""
+    async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> bool:
+        """Nothing is made and nothing repaired, but for what brings users back to the target: whether that was done."""
         if not canary.finalising:
-            return
+            return False
         if canary.status.phase is Phase.TERMINATING:
             await self._keeper.secure(canary, seen)
             await self._scalers.pause_or_wake(canary, seen)
@@ -100,6 +111,7 @@ class Projector:
             if before.status.phase is Phase.TERMINATED:
                 # this wake has told what the last one did; afterwards there is nobody left to tell it
                 await self._keeper.let_go(canary)
+        return True
 
     async def _clear_away(self, canary: Canary, seen: Observation) -> None:
         """After a promotion: what the primary read before it, and revisions that are old enough."""
@@ -108,13 +120,10 @@ class Projector:
         await snapshots.prune(self._kube, canary, self._kept_revisions)
 
 
-def _everything(before: Canary, after: Canary, stimulus: Stimulus) -> bool:
-    """Services and upstreams are compared on a new spec, at first sight, on drift and resync."""
+def _everything(canary: Canary, stimulus: Stimulus) -> bool:
+    """Services and upstreams are compared while the status says that they are owed, on drift and resync."""
     asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
-    edited = before.status.observed_generation != after.metadata.generation
-    # ports that former names needed
-    edited = edited or (bool(before.status.former) and not after.status.former)
-    return asked or edited or before.status.phase is Phase.NEW
+    return asked or canary.status.surroundings_owed > 0
 
 
 def _refused(seen: Observation) -> bool:

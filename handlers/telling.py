@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Kube
 from handlers.core.observation import Observation
 from handlers.core.receivers import Everywhere, receivers
 from handlers.observe import Sight
@@ -52,31 +52,31 @@ class Teller:
             log.debug(result.message or result.reason, extra=_fields(result, result.reason))
         await self._bus.publish(result, source=SOURCE)
 
-    async def tell_again(self, sight: Sight) -> None:
+    async def tell_again(self, sight: Sight) -> Sight:
         """The last result's message may have been the one that was lost: consumers key on (uid, step), so say it again.
 
-        Once a rollout is over and settled it is noted as told, so that resyncs are silent.
+        Once a rollout is over and settled it is noted as told, so that resyncs are silent; the Canary comes back so.
         """
         status = sight.canary.status
         last = status.last_step
         if last is None or last.told or not last.step:
-            return
+            return sight
         result = self._result(sight.canary, status)
         # a broker forgets message ids after a while, and receivers would hear everything twice
         if sight.seen.since(last.time) < _REMEMBERED or not await self._bus.holds(result):
             await self._bus.publish(result, source=SOURCE)
         if status.settled and status.phase in IDLE and isinstance(sight.seen.stimulus, Change):
-            await self._note_told(sight.item, sight.canary)
+            return await self._note_told(sight)
+        return sight
 
-    async def _note_told(self, item: Object, canary: Canary) -> None:
-        body = {
-            "metadata": {"resourceVersion": item["metadata"]["resourceVersion"]},
-            "status": {"lastStep": {"told": True}},
-        }
+    async def _note_told(self, sight: Sight) -> Sight:
+        guard, ref = {"resourceVersion": sight.canary.metadata.resource_version}, sight.canary.ref
+        body = {"metadata": guard, "status": {"lastStep": {"told": True}}}
         try:
-            await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
+            item = await self._kube.patch(CANARY, ref.namespace, ref.name, body, subresource="status")
         except (Conflict, NotFound):
-            return
+            return sight
+        return sight._replace(item=item, canary=Canary.from_object(item))
 
     def _result(self, canary: Canary, status: CanaryStatus) -> StepResult:
         last = status.last_step

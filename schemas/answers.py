@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas.asked import ClosedGate, Paused
 from schemas.base import Moment, Wire
 from schemas.events import Reply
-from schemas.status import CheckResult, ClosedGate, Paused
+from schemas.status import CheckResult
 
 
 class Question(Wire):

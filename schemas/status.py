@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal
 
+from schemas.asked import Approved, ClosedGate, LastCommand, Paused
 from schemas.base import Moment, Wire
 from schemas.names import Names
 from schemas.revision import is_our_hash
@@ -155,39 +156,11 @@ class LastStep(Wire):
     told: bool = False
 
 
-class LastCommand(Wire):
-    """A command, so that a redelivery answers what the first one did."""
+class Refused(Wire):
+    """What the API server refused for good, in its words; ``ready`` is what ``Ready`` says once it is carried out."""
 
-    id: str = ""
-    verb: str = ""
-    by: str = ""
-    reason: str = ""
-    accepted: bool = False
     message: str = ""
-    code: int = 0
-
-
-class Paused(Wire):
-    by: str = ""
-    reason: str = ""
-    since: Moment | None = None
-
-
-class Approved(Wire):
-    """The gate of this type counts as open once, for this revision."""
-
-    gate: str = ""
-    revision: str = ""
-    by: str = ""
-
-
-class ClosedGate(Wire):
-    """The gate that was last found closed: its type, its hook and what that said."""
-
-    gate: str = ""
-    hook: str = ""
-    message: str = ""
-    since: Moment | None = None
+    ready: Condition | None = None
 
 
 class Returning(Wire):
@@ -272,6 +245,9 @@ class CanaryStatus(Wire):
     former: tuple[Names, ...] = ()
     """Names whose objects are still to be deleted, when those of the names in force serve."""
     observed_generation: int = 0
+    surroundings_owed: int = 0
+    """The step since which Services and upstreams may not be as the status wants them; each wake compares them then."""
+    refused: Refused | None = None
     tracked_config_versions: dict[str, str] = {}
 
     @property

@@ -5,9 +5,10 @@ from __future__ import annotations
 from handlers.core.draft import Draft
 from handlers.core.observation import Answers
 from handlers.core.texts import paused_by
+from schemas.asked import ClosedGate
 from schemas.canary import HookType
 from schemas.measurement import HookAnswer
-from schemas.status import CanaryStatus, ClosedGate, Reason
+from schemas.status import CanaryStatus, Reason
 
 _WAITING_FOR = {
     HookType.CONFIRM_ROLLOUT: ("approval", "Canary is waiting for approval."),

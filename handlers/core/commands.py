@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from handlers.core import idle, verbs
 from handlers.core.draft import Decision, Draft
+from schemas.asked import LastCommand
 from schemas.events import Command, Reply, Verb
-from schemas.status import IDLE, LastCommand, Reason
+from schemas.status import IDLE, Reason
 
 _REMEMBERED = 5
 """Commands before the last one whose redelivery is still known: others may have come between."""

@@ -82,6 +82,27 @@ def _failure(before: CanaryStatus, after: CanaryStatus) -> str:
     return "Canary analysis failed, {kind} scaled to zero."
 
 
+def unveiled(status: CanaryStatus) -> CanaryStatus:
+    """``Ready`` as it would be if the API server refused nothing: what is decided depends on that."""
+    if status.refused is None or status.refused.ready is None:
+        return status
+    return status.model_copy(update={"conditions": _exchanged(status.conditions, status.refused.ready)})
+
+
+def veiled(before: CanaryStatus, status: CanaryStatus, now: datetime) -> CanaryStatus:
+    """While something is refused that is what ``Ready`` says, whatever else is held or goes on."""
+    if status.refused is None:
+        return status
+    wanted = Condition(type=READY, status="False", reason=Reason.REFUSED.value, message=status.refused.message)
+    shown = next(item for item in with_condition(before.conditions, wanted, now) if item.type == READY)
+    held = status.refused.model_copy(update={"ready": of_type(status, READY)})
+    return status.model_copy(update={"conditions": _exchanged(status.conditions, shown), "refused": held})
+
+
+def _exchanged(conditions: tuple[Condition, ...], wanted: Condition) -> tuple[Condition, ...]:
+    return tuple(wanted if item.type == wanted.type else item for item in conditions)
+
+
 def of_type(status: CanaryStatus, kind: str) -> Condition | None:
     return next((item for item in status.conditions if item.type == kind), None)
 

@@ -39,7 +39,7 @@ class Draft:
 
     @classmethod
     def begin(cls, canary: Canary, seen: Observation) -> Draft:
-        return cls(canary, seen, canary.status)
+        return cls(canary, seen, conditions.unveiled(canary.status))
 
     @property
     def step(self) -> int:
@@ -176,11 +176,14 @@ class Draft:
 
     def done(self, reply: Reply | None = None) -> Decision:
         """Close the books: a step number if anything changed."""
-        status = self._said_promoted().status
-        if status.observed_generation != self.canary.metadata.generation:
-            status = status.model_copy(update={"observed_generation": self.canary.metadata.generation})
-        if status == self.canary.status and not self.notices:
-            return Decision(self.canary.status, reply=reply)
+        before, status = self.canary.status, self._said_promoted().status
+        generation, tidied = self.canary.metadata.generation, bool(before.former) and not status.former
+        if status.observed_generation != generation or tidied:
+            # ports that former names needed are in the surroundings, too
+            status = status.model_copy(update={"observed_generation": generation, "surroundings_owed": self.step})
+        status = conditions.veiled(before, status, self.seen.now)
+        if status == before and not self.notices:
+            return Decision(before, reply=reply)
         last = LastStep(
             step=self.step,
             stimulus=self.seen.stimulus.label,

@@ -17,6 +17,7 @@ from typing import Any, assert_never
 
 from handlers.core import commands, endings, idle, initialising, progressing, promoting, renaming, terminating
 from handlers.core.adoption import adopt, is_foreign
+from handlers.core.aftermath import made_before_routes
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
@@ -35,18 +36,10 @@ def step(canary: Canary, seen: Observation) -> Decision:
         if draft.status != canary.status and seen.target is not None and not isinstance(seen.stimulus, Command):
             # nothing moves in the step that takes over; the next wake decides
             return draft.done()
-    draft = _arrive(draft)
+    draft = made_before_routes(_arrive(draft))
     if isinstance(seen.stimulus, Command):
         return commands.obey(draft, seen.stimulus, decide)
     return decide(draft).done()
-
-
-def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
-    """What was decided cannot be made true: the API server's own words, told once."""
-    draft = Draft.begin(canary, seen)
-    text = f"Canary {draft.place} cannot be carried out: {words}"
-    waiting_for = canary.status.waiting_for
-    return draft.hold(Reason.REFUSED, text, waiting_for=waiting_for, alert=text, severity="error").done()
 
 
 def decide(draft: Draft) -> Draft:

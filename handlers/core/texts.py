@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from schemas.asked import Paused
 from schemas.base import format_time
 from schemas.canary import Analysis, Canary, Ref, Strategy
 from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import DAEMON_SET
-from schemas.status import CanaryStatus, Paused
+from schemas.status import CanaryStatus
 from schemas.workload import Workload
 
 

@@ -13,9 +13,10 @@ from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.plan import gates_due
 from handlers.core.texts import held_by, paused_by
+from schemas.asked import Approved, Paused
 from schemas.canary import HookType
 from schemas.events import Command, Verb
-from schemas.status import IDLE, Approved, Paused, Phase, Reason, Returning
+from schemas.status import IDLE, Phase, Reason, Returning
 
 Decide = Callable[[Draft], Draft]
 Obey = Callable[[Draft, Command, Decide], Draft | str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from handlers.adapters.errors import AlreadyExists, Conflict
@@ -31,9 +31,10 @@ class Router:
         self._kube = kube
         self._keys = settings.selector_labels
 
-    async def apply(self, canary: Canary, seen: Observation, *, everything: bool) -> None:
+    async def apply(self, canary: Canary, seen: Observation, *, everything: bool) -> bool:
         """``canary`` carries the committed status. ``everything``: Services and upstreams are compared as well.
 
+        Whether they were: under names that are not in force yet, and of what cannot be rendered, they are not.
         Raises Conflict when an object has moved on since it was read.
         """
         target = seen.target_workload
@@ -42,7 +43,7 @@ class Router:
         everything = _all_due(canary, everything=everything)
         if not seen.renderable:
             await self._return_broken(canary, seen)
-            return
+            return False
         if target is not None and (everything or seen.route is None):
             if kind_of(canary).brings_services:
                 await copies.ensure(self._kube, canary, seen, target)
@@ -53,6 +54,7 @@ class Router:
             await self._create(canary)
         elif not untouched:
             await self._patch(canary, seen)
+        return everything and target is not None
 
     async def return_to_target(self, canary: Canary, seen: Observation) -> None:
         """A deletion: what leads to the target is there before the routes name nothing else."""
@@ -92,7 +94,7 @@ class Router:
         services = desired.services(canary, target, self._keys).items()
         selectors = desired.selectors(target, self._keys).items()
         upstreams = [desired.upstream(canary, role, selector, source) for role, selector in selectors]
-        await asyncio.gather(
+        await _all(
             *(
                 self._service(canary, body, new=new, untouched=untouched, apex=role == "apex")
                 for role, body in services
@@ -190,6 +192,13 @@ class Router:
             return
         routes = desired.routes_back((seen.route.get("spec") or {}).get("routes") or ())
         await self._write(canary, seen.route, routes, {"annotations": {ROUTE_STEP: str(status.route_step)}})
+
+
+async def _all(*writes: Awaitable[None]) -> None:
+    """Together, each to its end; of several failures always the same is raised: people are told of a new one only."""
+    for outcome in await asyncio.gather(*writes, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
 
 
 def _all_due(canary: Canary, *, everything: bool) -> bool:

@@ -239,7 +239,8 @@ async def test_a_target_that_never_gets_ready_leaves_everything_to_a_keeper(hous
     with pytest.raises(TransientError):
         await house.tick()
     status = await house.status()
-    assert (status.phase, status.last_step and status.last_step.reason) == (Phase.TERMINATING, "Refused")
+    ready = next(item for item in status.conditions if item.type == "Ready")
+    assert (status.phase, ready.reason) == (Phase.TERMINATING, "Refused")
     for _ in range(7):
         if await _canary(house) is None:
             break

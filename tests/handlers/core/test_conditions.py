@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.status import CanaryStatus, Condition, Paused, Phase
+from schemas.asked import Paused
+from schemas.status import CanaryStatus, Condition, Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
 from tests.handlers.core.switched import arrived, left
 from tests.handlers.core.world import World

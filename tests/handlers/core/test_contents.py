@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from schemas.asked import Paused
 from schemas.canary import HookType
 from schemas.events import ChangeReason
-from schemas.status import Paused, Phase
+from schemas.status import Phase
 from tests.handlers.core.manifests import hook, weighted
 from tests.handlers.core.world import World
 

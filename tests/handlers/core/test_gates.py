@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.status import Approved, Phase
+from schemas.asked import Approved
+from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, blue_green, hook, weighted
 from tests.handlers.core.rollouts import with_hooks
 from tests.handlers.core.world import World

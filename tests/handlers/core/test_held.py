@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from schemas.status import Paused, Phase
+from schemas.asked import Paused
+from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
 from tests.handlers.core.stories import analysing
 from tests.handlers.core.switched import arrived, left

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from handlers.core.aftermath import obstructed
 from handlers.core.conditions import promoted
 from handlers.core.receivers import KUBERNETES, Everywhere, receivers
-from handlers.core.step import obstructed
 from handlers.core.texts import describe_routing
 from schemas.analysis import Analysis
 from schemas.canary import Canary
@@ -153,15 +153,38 @@ def test_an_unknown_webhook_type_does_not_keep_the_others_from_hearing() -> None
     assert receivers(hearing("later", "event"), told()) == (KUBERNETES, "event-the-event-")
 
 
+def refuse(world: World, words: str) -> bool:
+    """The projection of a wake that decides nothing; whether that was written down."""
+    canary_, seen = world.look(Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.RESYNC))
+    decision = obstructed(canary_, seen, words)
+    world.item["status"] = decision.status.to_wire()
+    world.notices += decision.notices
+    return decision.changed
+
+
 def test_what_the_api_server_refuses_is_told_once_in_its_words() -> None:
     world = World().until(Phase.INITIALIZED)
     world.tick()
-    for changed in (True, False):
-        canary_, seen = world.look(Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.RESYNC))
-        decision = obstructed(canary_, seen, "quota exceeded")
-        assert decision.changed is changed
-        world.item["status"] = decision.status.to_wire()
-    assert world.condition().message == "Canary podinfo.test cannot be carried out: quota exceeded"
-    world.item["status"] = world.status.to_wire()
+    assert [refuse(world, "quota exceeded") for _ in range(2)] == [True, False]
+    text = "Canary podinfo.test cannot be carried out: quota exceeded"
+    assert world.condition().message == text
+    steps = world.status.step
+    world.tick(3, project=False)
+    assert world.status.step == steps, "nothing is news while it is refused"
+    assert refuse(world, "no rights")
+    assert world.condition().message == "Canary podinfo.test cannot be carried out: no rights"
+    assert world.alerts[-1] == ("error", text), "other words are an event, no second alert"
     world.tick()
     assert world.condition().status == "True", "what can be carried out again is said so"
+    assert world.told[-1] == "Canary podinfo.test is carried out again"
+
+
+def test_what_is_held_beside_a_refusal_is_told_once_and_shown_when_the_refusal_is_over() -> None:
+    world = progressing()
+    refuse(world, "quota exceeded")
+    world.not_ready = {"target"}
+    world.tick(3, project=False)
+    assert world.condition().reason == "Refused"
+    assert world.reasons.count("NotReady") == 1
+    world.tick()
+    assert world.condition().reason == "NotReady"

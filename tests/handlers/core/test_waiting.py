@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from schemas.status import Paused, Phase
+from schemas.asked import Paused
+from schemas.status import Phase
 from tests.handlers.core.cluster import START
 from tests.handlers.core.manifests import SUCCESS_RATE, weighted
 from tests.handlers.core.rollouts import with_hooks

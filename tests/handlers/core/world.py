@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from handlers.core.aftermath import carried_out
 from handlers.core.draft import Decision
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import Plan, plan
@@ -141,7 +142,9 @@ class World(Cluster):
         if decision.changed:
             self._commit(canary, seen, decision)
         if project:
-            self.project(Canary.from_object(copy.deepcopy(self.item)), seen)
+            committed = Canary.from_object(copy.deepcopy(self.item))
+            self.project(committed, seen)
+            self._note(committed, seen)
         return decision
 
     def look_now(self) -> tuple[Canary, Observation]:
@@ -194,6 +197,16 @@ class World(Cluster):
     def _answer(self, hook: Webhook) -> HookAnswer:
         usual = hook.hook_type is not HookType.ROLLBACK
         return HookAnswer(name=hook.name, type=hook.hook_type, passed=self.hooks.get(hook.name, usual), text="no")
+
+    def _note(self, canary: Canary, seen: Observation) -> None:
+        """What everything around it was made equal to is owed no more."""
+        suspended = canary.spec.suspend and canary.status.settled
+        made = seen.renderable and seen.target is not None and not canary.asked and not suspended
+        if canary.finalising if canary.deleting else made:
+            decision = carried_out(canary, seen)
+            if decision.changed:
+                self._commit(canary, seen, decision)
+            self.item["status"] = decision.status.to_wire()
 
     def _commit(self, canary: Canary, seen: Observation, decision: Decision) -> None:
         before = self.status
