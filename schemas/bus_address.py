@@ -19,7 +19,7 @@ def subject_of(address: str) -> str:
         return ""
     subject = address.removeprefix(ON_THE_BUS)
     if not _SUBJECT.fullmatch(subject) or subject.startswith(("$", "_")):
-        raise ValueError(f"{address!r} names no subject of a gate or judge; write it as nats://gates.approval")
+        raise ValueError(f"{address!r} names no subject of a gate or judge; write it as nats://canary.hook.approval")
     if subject.split(".")[0] == "canary" and not subject.startswith(_FOR_HOOKS):
         raise ValueError(f"{address!r} is a subject of our own; use another one, or one under canary.hook.")
     return subject

@@ -68,7 +68,7 @@ async def test_a_judge_that_says_no_rolls_back_and_people_read_its_words(house: 
     async def judge(message: Msg) -> None:
         await message.respond(json.dumps(verdict).encode())
 
-    await house.bus.client.subscribe("judges.orders", cb=judge)
+    await house.bus.client.subscribe("canary.hook.orders", cb=judge)
     async with serving(chat) as url:
         await house.definitions()
         spec = {"type": "slack", "channel": "general", "address": url}
@@ -95,21 +95,21 @@ async def test_nobody_on_the_subject_holds_the_weight_and_is_named(house: House)
     async def judge(message: Msg) -> None:
         await message.respond(b'{"pass": true}')
 
-    judging = await house.bus.client.subscribe("judges.orders", cb=judge)
+    judging = await house.bus.client.subscribe("canary.hook.orders", cb=judge)
     await analysing(house)
     await judging.unsubscribe()
     await house.tick(2)
     status = await house.status()
     assert (status.phase, status.failed_checks, await house.weight()) == (Phase.PROGRESSING, 0, 25)
     assert status.last_step is not None
-    assert status.last_step.message == "Metric query failed for orders: nobody listens on nats://judges.orders"
+    assert status.last_step.message == "Metric query failed for orders: nobody listens on nats://canary.hook.orders"
 
 
 async def test_a_judge_without_data_yet_is_neither_pass_nor_failure(house: House) -> None:
     async def judge(message: Msg) -> None:
         await message.respond(b'{"value": null, "message": "no orders yet"}')
 
-    await house.bus.client.subscribe("judges.orders", cb=judge)
+    await house.bus.client.subscribe("canary.hook.orders", cb=judge)
     await analysing(house)
     await house.tick()
     status = await house.status()
@@ -132,7 +132,7 @@ async def test_who_hangs_cannot_make_a_tick_miss_its_slot_nor_keep_others_from_d
         "orders": {"name": "orders", "templateRef": {"name": "orders"}, "interval": "10s"},
         "errors": {"name": "errors", "query": "errors", "thresholdRange": {"max": 100}, "interval": "10s"},
     }
-    await house.bus.client.subscribe("judges.orders", cb=judge)
+    await house.bus.client.subscribe("canary.hook.orders", cb=judge)
     await analysing(house, interval="1s", threshold=2, metrics=[metrics[name] for name in order])
     answers.clear()
     await house.catch_up()
@@ -165,7 +165,7 @@ async def test_the_judge_of_the_page_works_as_it_is_written(house: House) -> Non
         sys.executable, "-c", program, env={**os.environ, "NATS_URL": url.geturl()}
     )
     try:
-        await listening(house, "judges.orders")
+        await listening(house, "canary.hook.orders")
         await analysing(house)
         await house.tick()
         status = await house.status()

@@ -25,7 +25,7 @@ class Graphite:
             raise Refused("the query names no target; write it as target=<expression>&from=-1min")
         if not any(key == "from" for key, _ in params):
             params.append(("from", f"-{max(1, int(question.window))}s"))
-        return _reading(await self._render(question, params))
+        return _reading(await self._render(question, params), question)
 
     async def check(self, question: Question) -> None:
         await self._render(question, [("target", "test")])
@@ -43,13 +43,16 @@ class Graphite:
         return as_json(answer)
 
 
-def _reading(answer: Any) -> Reading:
+def _reading(answer: Any, question: Question) -> Reading:
     match answer:
         case []:
             return Reading(None)
         case [{"datapoints": list() as points}]:
-            known = [point[0] for point in points if isinstance(point, list) and point and point[0] is not None]
-            return Reading(as_number(known[-1], "the newest point") if known else None)
+            known = [point for point in points if isinstance(point, list) and len(point) == 2 and point[0] is not None]
+            if not known:
+                return Reading(None)
+            value, at = known[-1]
+            return Reading(as_number(value, "the newest point"), reach=question.reach_of(as_number(at, "its time")))
         case [_, _, *_]:
             raise several(str(item.get("target")) if isinstance(item, dict) else str(item) for item in answer)
         case _:

@@ -26,7 +26,7 @@ class Nats:
     async def read(self, question: Question) -> Reading:
         subject = subject_of(question.address)
         if not subject:
-            raise Refused(f"nats address {question.address!r} is not a subject; write it as nats://judges.errors")
+            raise Refused(f"nats address {question.address!r} is not a subject; write it as nats://canary.hook.errors")
         if self._bus is None:
             raise Refused(f"{question.address}: there is no bus here")
         try:

@@ -108,7 +108,7 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
         (
             weighted(webhooks=[hook("rollback", url="nats://gates.>")]),
             "spec.analysis.webhooks[0].url: 'nats://gates.>' names no subject of a gate",
-            "write it as nats://gates.approval",
+            "write it as nats://canary.hook.approval",
         ),
         (
             weighted(webhooks=[hook("rollout", timeout="1h")]),

@@ -104,7 +104,7 @@ async def test_the_error_of_a_micro_service_counts_like_that_of_http(client: Cli
         ("nats://$SYS.REQ.SERVER.PING", "names no subject of a gate or judge"),
         ("nats://judges.*", "names no subject of a gate or judge"),
         ("nats://canary.api.promote.test.podinfo", "is a subject of our own"),
-        ("http://judge", "is not a subject; write it as nats://judges.errors"),
+        ("http://judge", "is not a subject; write it as nats://canary.hook.errors"),
     ],
 )
 async def test_nobody_speaks_with_our_rights_through_a_template(client: Client, address: str, words: str) -> None:

@@ -156,6 +156,7 @@ LATE = f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTim
     ("kind", "body", "reach"),
     [
         ("datadog", {"series": [{"pointlist": [[(NOW - 120) * MS, 1], [(NOW - 90) * MS, 2]]}]}, 90 + WINDOW),
+        ("graphite", [{"datapoints": [[1, NOW - 120], [2, NOW - 90], [None, NOW]]}], 90 + WINDOW),
         ("dynatrace", {"result": [{"data": [{"timestamps": [1], "values": [7]}]}]}, 10 * WINDOW),
         (
             "splunk",
@@ -166,5 +167,5 @@ LATE = f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTim
 )
 async def test_a_late_point_and_a_folded_window_say_how_far_they_reach_back(kind: str, body: Any, reach: float) -> None:
     async with serving(replying(body)) as url:
-        found = await ask(kind, url, "x", window=WINDOW, secret=SECRETS[kind])
+        found = await ask(kind, url, "target=x", window=WINDOW, secret=SECRETS[kind])
     assert (found.outcome, found.reach) == ("value", reach)
