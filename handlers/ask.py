@@ -33,7 +33,7 @@ class Asker:
         answers = answers.model_copy(update={"hooks": (*signals, *hooks)})
         if not all(answer.passed for answer in hooks):
             return answers
-        measured = await self._measurer.measure(canary, plan.metrics)
+        measured = await self._measurer.measure(canary, seen, plan.metrics)
         answers = answers.model_copy(update={"measurements": measured})
         if not everything_passed(judge(canary, seen, answers)):
             return answers

@@ -6,21 +6,29 @@ import asyncio
 import base64
 import time
 from dataclasses import replace
+from itertools import takewhile
 
 from pydantic import ValidationError
 
 from handlers.adapters.errors import AdapterError, NotFound, TransientError
 from handlers.adapters.kube import Kube
 from handlers.adapters.metrics import Providers, Question
+from handlers.core.observation import Observation
 from handlers.core.queries import built_in, judge_question, render, samples_of
+from handlers.core.verdict import counts, in_order
 from schemas.canary import Canary, Metric, NamespacedRef
 from schemas.measurement import Measurement
 from schemas.metrics import MetricTemplate, ProviderType
 from schemas.resources import METRIC_TEMPLATE, SECRET
 from schemas.settings import Settings
 
+Asked = list[tuple[Metric, asyncio.Task[Measurement]]]
 _SHARE = 0.8
 """Of the analysis interval: the longest that a metric may take, so that the next slot is met whatever hangs."""
+
+
+_COURTESY = 1.0
+"""Seconds that a failed check, which has decided already, waits for the answers of others: people want to see them."""
 
 
 class Measurer:
@@ -32,10 +40,19 @@ class Measurer:
         self._server = settings.metrics_server
         self._min_interval = settings.min_interval
 
-    async def measure(self, canary: Canary, metrics: tuple[Metric, ...]) -> tuple[Measurement, ...]:
-        """In the order of ``metrics``; one that hangs is told as such, and the others are what they are."""
+    async def measure(self, canary: Canary, seen: Observation, metrics: tuple[Metric, ...]) -> tuple[Measurement, ...]:
+        """In the order in which they decide; one that hangs is told as such, and the others are what they are."""
         longest = _SHARE * canary.spec.analysis.interval_seconds(self._min_interval)
-        return tuple(await asyncio.gather(*(self._in_time(canary, metric, longest) for metric in metrics)))
+        asked = [
+            (metric, asyncio.create_task(self._in_time(canary, metric, longest), name=f"metric {metric.name}"))
+            for metric in in_order(metrics)
+        ]
+        try:
+            await _until_decided(canary, seen, asked)
+            return tuple(task.result() if task.done() else _unawaited(metric) for metric, task in asked)
+        finally:
+            for _, task in asked:
+                task.cancel()
 
     async def _in_time(self, canary: Canary, metric: Metric, longest: float) -> Measurement:
         try:
@@ -144,3 +161,18 @@ class Measurer:
         ref = metric.template_ref
         place = f"{ref.name}.{ref.namespace or canary.metadata.namespace}"
         return f"{kind.value} in metric template {place} not avaiable: {problem}" if problem else ""
+
+
+async def _until_decided(canary: Canary, seen: Observation, asked: Asked) -> None:
+    """All have answered, or one that fails has, and all before it: those behind it cannot change what is decided."""
+    waiting = {task for _, task in asked}
+    while waiting:
+        _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        answered = takewhile(lambda item: item[1].done(), asked)
+        if waiting and any(counts(canary, metric, task.result(), seen) for metric, task in answered):
+            await asyncio.wait(waiting, timeout=_COURTESY)
+            return
+
+
+def _unawaited(metric: Metric) -> Measurement:
+    return Measurement(name=metric.name, outcome="unreachable", detail="not waited for: another check had failed")

@@ -6,6 +6,8 @@ says otherwise (``noData``).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from handlers.core.observation import Answers, Observation
 from schemas.canary import Canary, HookType, Metric
 from schemas.duration import format_duration
@@ -21,9 +23,20 @@ def judge(canary: Canary, seen: Observation, answers: Answers) -> tuple[CheckRes
     """All checks of a tick in the order in which they decide: rollout hooks, built-in and inline metrics, templates."""
     hooks = tuple(_judge_hook(canary, answer) for answer in answers.of(HookType.ROLLOUT))
     measured = {item.name: item for item in answers.measurements}
-    metrics = [metric for metric in canary.spec.analysis.metrics if metric.name in measured]
-    metrics.sort(key=lambda metric: metric.template_ref is not None)
+    metrics = [metric for metric in in_order(canary.spec.analysis.metrics) if metric.name in measured]
     return hooks + tuple(judge_metric(canary, metric, measured[metric.name], seen) for metric in metrics)
+
+
+def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+    """As they decide: built-in and inline ones before those of templates, else as they are listed."""
+    return tuple(sorted(metrics, key=lambda metric: metric.template_ref is not None))
+
+
+def counts(canary: Canary, metric: Metric, measured: Measurement, seen: Observation) -> bool:
+    """Whether this answer is a failed check, whatever the others say: often enough in a row."""
+    if judge_metric(canary, metric, measured, seen).verdict != "fail":
+        return False
+    return canary.status.in_a_row.get(metric.name, 0) + 1 >= metric.consecutive
 
 
 def everything_passed(checks: tuple[CheckResult, ...]) -> bool:

@@ -15,6 +15,7 @@ import yaml
 from aiohttp import web
 from nats.aio.msg import Msg
 
+from handlers import measure
 from schemas.resources import ALERT_PROVIDER, METRIC_TEMPLATE
 from schemas.status import Phase
 from tests.handlers.adapters.apiserver import serving
@@ -154,6 +155,39 @@ async def test_who_hangs_cannot_make_a_tick_miss_its_slot_nor_keep_others_from_d
     assert status.failed_checks == 1, "a failure counts although somebody else hangs"
     assert status.last_step is not None
     assert status.last_step.message == f"Halt podinfo.{NAMESPACE} advancement errors 101.00 > 100"
+
+
+async def test_a_failure_decides_at_once_although_a_metric_behind_it_hangs(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "_COURTESY", 0.1)
+    asked = asyncio.Event()
+
+    async def judge(message: Msg) -> None:
+        if house.answering.value != "101":
+            await message.respond(b'{"pass": true}')
+        asked.set()
+
+    metrics = [
+        {"name": "orders", "templateRef": {"name": "orders"}, "interval": "10s"},
+        {"name": "errors", "query": "errors", "thresholdRange": {"max": 100}, "interval": "10s"},
+    ]
+    await house.bus.client.subscribe("canary.hook.orders", cb=judge)
+    await analysing(house, metrics=metrics)
+    asked.clear()
+    house.answering.value = "101"
+    began = asyncio.get_running_loop().time()
+    await house.tick()
+    assert asyncio.get_running_loop().time() - began < 4, "no provider's time limit is waited for"
+    assert asked.is_set()
+    status = await house.status()
+    assert status.phase is Phase.FAILED
+    assert status.last_step is not None
+    words = {check.name: check.message for check in status.last_step.checks}
+    assert words == {
+        "errors": f"Halt podinfo.{NAMESPACE} advancement errors 101.00 > 100",
+        "orders": "Metric query failed for orders: not waited for: another check had failed",
+    }
 
 
 async def test_the_judge_of_the_page_works_as_it_is_written(house: House) -> None:
