@@ -207,7 +207,8 @@ class Advance:
         if canary.status.step != sight.canary.status.step:
             await self._teller.tell(sight, sight.seen, canary.status, time.monotonic() - started)
         if refusal is not None:
-            await self._note(sight, canary, obstructed(canary, sight.seen, str(refusal)), started)
+            with suppress(AdapterError):
+                await self._note(sight, canary, obstructed(canary, sight.seen, str(refusal)), started)
             raise TransientError(str(refusal), delay=_REFUSED) from refusal
         if projected.whole:
             await self._note(sight, projected.canary, carried_out(projected.canary, projected.seen), started)

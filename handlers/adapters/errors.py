@@ -9,6 +9,7 @@
     │   └── Conflict                 409: somebody else wrote first; read again, decide again
     └── PermanentError               the same request will fail again
         ├── NotFound                 404
+        ├── Unserved                 404 on create: there is no such kind, or no such namespace
         ├── AlreadyExists            409 on create
         ├── Gone                     410: that resource version is history; list again
         ├── Forbidden                401, 403: RBAC
@@ -54,6 +55,10 @@ class Conflict(TransientError):
 
 class NotFound(PermanentError):
     """404."""
+
+
+class Unserved(PermanentError):
+    """404 on create; the text ends with what to install where that is the reason."""
 
 
 class AlreadyExists(PermanentError):

@@ -10,14 +10,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers.adapters.errors import AlreadyExists
+from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owner
 from handlers.core.configs import Config, Revision
 from handlers.objects import configs
 from schemas.canary import Canary
 from schemas.configs import resource_of
-from schemas.resources import CONTROLLER_REVISION
+from schemas.resources import CONTROLLER_REVISION, Resource
 from schemas.revision import CANARY, REVISION, digest
 from schemas.workload import Workload
 
@@ -41,9 +41,8 @@ async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label
     try:
         snapshot = await kube.create(CONTROLLER_REVISION, body)
     except AlreadyExists:
-        if not kept.configs:
-            return
         snapshot = await kube.get(CONTROLLER_REVISION, canary.metadata.namespace, name_of(canary, revision))
+        await _belong(kube, CONTROLLER_REVISION, snapshot, owner(canary))
     await asyncio.gather(*(_keep(kube, snapshot, config, label_prefixes) for config in kept.configs))
 
 
@@ -100,10 +99,21 @@ async def _keep(kube: Kube, snapshot: Object, config: Config, label_prefixes: Se
         await kube.create(resource, body)
     except AlreadyExists:
         existing = await kube.get(resource, metadata["namespace"], name, metadata_only=True)
-        if existing["metadata"].get("ownerReferences") != [_owned_by(snapshot)]:
-            guard = {"resourceVersion": existing["metadata"]["resourceVersion"]}
-            patch = {"metadata": {**guard, "ownerReferences": [_owned_by(snapshot)]}}
-            await kube.patch(resource, metadata["namespace"], name, patch)
+        await _belong(kube, resource, existing, _owned_by(snapshot))
+
+
+async def _belong(kube: Kube, resource: Resource, item: Object, wanted: Object) -> None:
+    """What a deleted namesake left behind would be collected with it, sooner or later.
+
+    Raises Conflict when it is going already: it is made anew when it is gone.
+    """
+    metadata = item["metadata"]
+    if metadata.get("deletionTimestamp"):
+        raise Conflict(f"{resource.kind} {metadata['name']} is being deleted")
+    if metadata.get("ownerReferences") != [wanted]:
+        guard = {"resourceVersion": metadata["resourceVersion"]}
+        patch = {"metadata": {**guard, "ownerReferences": [wanted]}}
+        await kube.patch(resource, metadata["namespace"], metadata["name"], patch)
 
 
 def _owned_by(snapshot: Object) -> Object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from deploy.sandbox.kube import EmbeddedKubernetes
 from handlers.adapters.errors import Forbidden, TransientError
 from schemas.events import ChangeReason, NoticeMessage
-from schemas.resources import CANARY, DEPLOYMENT, EVENT, ROUTE_TABLE
+from schemas.resources import CANARY, CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, EVENT, ROUTE_TABLE, UPSTREAM
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House, canary_object, deployment
 
@@ -199,3 +200,27 @@ async def test_a_missing_right_is_said_to_people_and_work_goes_on_when_it_is_giv
     assert await house.weight() == 0
     house.kube.before = None
     await house.until(Phase.SUCCEEDED)
+
+
+async def test_a_cluster_without_gloo_is_told_what_to_install_and_goes_on_when_it_is(house: House) -> None:
+    await house.prepare()
+    kinds = [f"{resource.plural}.{resource.group}" for resource in (ROUTE_TABLE, UPSTREAM)]
+    for name in kinds:
+        await house.admin.delete(CUSTOM_RESOURCE_DEFINITION, "", name)
+    with pytest.raises(TransientError):
+        await house.change(ChangeReason.SPEC)
+    for _ in range(3):
+        house.now += timedelta(seconds=10)
+        with pytest.raises(TransientError):
+            await house.wake(house.slot())
+    ready = await _condition(house, "Ready")
+    assert (ready["status"], ready["reason"]) == ("False", "Refused")
+    assert ready["message"] == (
+        "Canary podinfo.default cannot be carried out: Upstream default-podinfo-canaryupstream-9898 cannot be created: "
+        "Kubernetes API: 404: 404 page not found; "
+        "install the CustomResourceDefinition upstreams.gloo.solo.io, it comes with Gloo Edge"
+    )
+    await house.definitions()
+    await house.tick()
+    await house.initialized()
+    assert (await _condition(house, "Ready"))["status"] == "True"

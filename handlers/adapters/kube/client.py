@@ -171,10 +171,13 @@ class Kube:
             raise Unavailable(f"watch of {resource.plural} broke: {failures.words(error)}") from error
 
     async def create(self, resource: Resource, body: Mapping[str, Any]) -> Object:
-        """Raises :class:`AlreadyExists`."""
-        namespace = body["metadata"].get("namespace")
-        call = _Call("create", resource.plural, "POST", resource.path(namespace), _typed(resource, body))
-        return await self._object(call)
+        """Raises :class:`AlreadyExists`, and :class:`Unserved` when the server does not know the kind."""
+        metadata = body["metadata"]
+        path = resource.path(metadata.get("namespace"))
+        try:
+            return await self._object(_Call("create", resource.plural, "POST", path, _typed(resource, body)))
+        except NotFound as error:
+            raise failures.unserved(resource, metadata.get("name", ""), error) from error
 
     async def patch(
         self,

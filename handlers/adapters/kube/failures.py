@@ -18,9 +18,24 @@ from handlers.adapters.errors import (
     NotFound,
     Throttled,
     Unavailable,
+    Unserved,
 )
+from schemas.resources import Resource
 
 _KINDS: Mapping[int, type[AdapterError]] = {401: Forbidden, 403: Forbidden, 404: NotFound, 409: Conflict, 410: Gone}
+_COMES_WITH: Mapping[str, str] = {
+    "gateway.solo.io": "it comes with Gloo Edge",
+    "gloo.solo.io": "it comes with Gloo Edge",
+    "keda.sh": "it comes with KEDA",
+}
+
+
+def unserved(resource: Resource, name: str, error: NotFound) -> Unserved:
+    """The server's own words are "404 page not found" when a whole group of kinds is missing."""
+    text = f"{resource.kind} {name} cannot be created: {error}"
+    if (source := _COMES_WITH.get(resource.group)) and "namespaces" not in str(error):
+        text += f"; install the CustomResourceDefinition {resource.plural}.{resource.group}, {source}"
+    return Unserved(text)
 
 
 def words(error: BaseException) -> str:
@@ -34,7 +49,7 @@ def of_response(response: aiohttp.ClientResponse, answer: bytes) -> AdapterError
     except ValueError:
         status = None
     if not isinstance(status, dict):
-        status = {"message": answer[:300].decode(errors="replace")}
+        status = {"message": answer[:300].decode(errors="replace").strip()}
     return of_status(response.status, status, response.headers.get("Retry-After", ""))
 
 

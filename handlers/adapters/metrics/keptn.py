@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from typing import Any, ClassVar, NamedTuple
 
-from handlers.adapters.errors import AdapterError, NotFound, TransientError
+from handlers.adapters.errors import AdapterError, NotFound, TransientError, Unserved
 from handlers.adapters.metrics.http import Refused, Unreachable, as_number
 from handlers.adapters.metrics.question import Question, Reading, Tools
 from schemas.resources import Resource
@@ -58,7 +58,7 @@ class Keptn:
             await self._cluster.raw("/apis/metrics.keptn.sh/v1beta1")
         except TransientError as error:
             raise Unreachable(str(error)) from error
-        except NotFound as error:
+        except (NotFound, Unserved) as error:
             raise Refused(
                 "the cluster has no API metrics.keptn.sh/v1beta1; install Keptn's metrics operator"
             ) from error

@@ -19,9 +19,10 @@ from handlers.adapters.errors import (
     Throttled,
     TransientError,
     Unavailable,
+    Unserved,
 )
 from handlers.adapters.kube import Access, Kube
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, ROUTE_TABLE, Resource
 from tests.handlers.adapters.apiserver import connected, everything, item, lines, refusing, serving
 
 
@@ -50,6 +51,28 @@ async def test_every_refusal_is_the_error_of_its_kind_with_the_servers_words(
             await kube.get(DEPLOYMENT, "test", "podinfo")
     assert type(raised.value) is kind
     assert str(raised.value) == f"Kubernetes API: {code} {reason}: because"
+
+
+@pytest.mark.parametrize(
+    ("resource", "said", "remedy"),
+    [
+        (
+            ROUTE_TABLE,
+            "404 page not found",
+            "; install the CustomResourceDefinition routetables.gateway.solo.io, it comes with Gloo Edge",
+        ),
+        (ROUTE_TABLE, 'namespaces "test" not found', ""),
+        (CONFIG_MAP, 'namespaces "test" not found', ""),
+    ],
+)
+async def test_what_cannot_be_created_because_its_kind_is_missing_names_what_to_install(
+    resource: Resource, said: str, remedy: str
+) -> None:
+    async with connected(refusing(404, "NotFound", said)) as kube:
+        with pytest.raises(Unserved) as raised:
+            await kube.create(resource, {"metadata": {"namespace": "test", "name": "podinfo"}})
+    words = f"{resource.kind} podinfo cannot be created: Kubernetes API: 404 NotFound: {said}"
+    assert str(raised.value) == words + remedy
 
 
 async def test_retry_after_is_the_delay() -> None:
