@@ -1,7 +1,8 @@
 """Go's text/template, as far as queries use it (spec gloo 4.5): what the peer renders, this renders the same way.
 
 It is read here and not by a larger engine: another language would accept what the peer refuses, and could not tell the
-column of a mistake. A template sees its values and nothing else; its steps, its depth and its text are bounded.
+column of a mistake. A template sees its values and nothing else; its steps, its depth, its text and every
+value are bounded.
 
 ``lexer`` -> ``parser`` -> ``render``; ``functions`` and ``formats`` are Go's built-ins and ``printf``.
 """
@@ -11,13 +12,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from handlers.core.templates.bounds import LONGEST
 from handlers.core.templates.errors import TemplateError
 from handlers.core.templates.functions import BUILT_IN, LAZY
 from handlers.core.templates.parser import parse
 from handlers.core.templates.render import Renderer
-
-LONGEST = 64 * 1024
-"""Characters of a template and of a query: far more than a metrics provider accepts."""
 
 
 def fill_in(template: str, values: Mapping[str, str], variables: Mapping[str, str]) -> str:
@@ -29,7 +28,7 @@ def fill_in(template: str, values: Mapping[str, str], variables: Mapping[str, st
         raise TemplateError(f"the template is longer than {LONGEST} characters", 1, 1)
     functions: dict[str, Any] = {**values, "variables": dict(variables)}
     body = parse(template, {*functions, *BUILT_IN, *LAZY}, tuple(values))
-    return Renderer(template, functions, LONGEST).run(body)
+    return Renderer(template, functions).run(body)
 
 
 __all__ = ["LONGEST", "TemplateError", "fill_in"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+_LONGEST = 300
+"""Characters of a text: a mistake may show a value, which may be long."""
+
 
 class TemplateError(ValueError):
     """A query template that cannot be rendered; ``line`` and ``column`` count from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
-        super().__init__(f"line {line}, column {column}: {message}")
+        super().__init__(f"line {line}, column {column}: {message[:_LONGEST]}")
         self.line = line
         self.column = column
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
+from handlers.core.templates.bounds import joined
 from handlers.core.templates.errors import Misuse
 
 _VERB = re.compile(r"%(?P<flags>[-+# 0]*)(?P<width>\d*)(?:\.(?P<precision>\d*))?(?P<verb>.)?", re.DOTALL)
@@ -44,10 +45,19 @@ def printf(arguments: Sequence[Any]) -> str:
     if not arguments or not isinstance(arguments[0], str):
         raise Misuse('printf needs a format in quotes, such as printf "%s-%s" name namespace')
     rest = iter(arguments[1:])
-    text = _VERB.sub(lambda found: _one(found, rest), arguments[0])
+    text = joined(_pieces(arguments[0], rest))
     if left := list(rest):
         raise Misuse(f"printf has {len(left)} values more than verbs")
     return text
+
+
+def _pieces(format_: str, rest: Iterator[Any]) -> Iterator[str]:
+    end = 0
+    for found in _VERB.finditer(format_):
+        yield format_[end : found.start()]
+        yield _one(found, rest)
+        end = found.end()
+    yield format_[end:]
 
 
 def _one(found: re.Match[str], rest: Iterator[Any]) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote_plus
 
+from handlers.core.templates.bounds import joined
 from handlers.core.templates.errors import Misuse
 from handlers.core.templates.formats import printf, shown
 
@@ -124,15 +125,18 @@ def _alone(value: Any) -> str:
 
 def _print(*values: Any) -> str:
     """A space between two values of which neither is a string."""
-    text = ""
-    for number, value in enumerate(values):
-        apart = number and not isinstance(value, str) and not isinstance(values[number - 1], str)
-        text += (" " if apart else "") + _alone(value)
-    return text
+
+    def pieces() -> Iterator[str]:
+        for number, value in enumerate(values):
+            if number and not isinstance(value, str) and not isinstance(values[number - 1], str):
+                yield " "
+            yield _alone(value)
+
+    return joined(pieces())
 
 
 def _println(*values: Any) -> str:
-    return " ".join(map(_alone, values)) + "\n"
+    return joined(piece for number, value in enumerate(values) for piece in (" " * bool(number), _alone(value))) + "\n"
 
 
 def _printf(*values: Any) -> str:

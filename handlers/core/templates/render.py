@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from handlers.core.templates.bounds import LONGEST
 from handlers.core.templates.errors import Misuse, TemplateError, error_at
 from handlers.core.templates.formats import shown
 from handlers.core.templates.functions import LAZY, call, is_true, present
@@ -12,6 +13,8 @@ from handlers.core.templates.tree import Body, Branch, Call, Jump, Literal, Loop
 
 _MOST_STEPS = 20_000
 """Nodes and turns of loops; a real template needs some dozens."""
+_MOST_MADE = 16 * LONGEST
+"""Characters that functions may make in all: each of the steps could be as long as the longest value."""
 
 Scope = list[dict[str, Any]]
 
@@ -25,14 +28,14 @@ class _Continue(Exception):  # noqa: N818 - a jump, no error
 
 
 class Renderer:
-    """``functions`` take no arguments. ``longest``: characters of the text."""
+    """``functions`` take no arguments."""
 
-    def __init__(self, template: str, functions: Mapping[str, Any], longest: int) -> None:
+    def __init__(self, template: str, functions: Mapping[str, Any]) -> None:
         self._template = template
         self._functions = functions
-        self._longest = longest
         self._pieces: list[str] = []
         self._length = 0
+        self._made = 0
         self._steps = 0
 
     def run(self, body: Body) -> str:
@@ -137,9 +140,11 @@ class Renderer:
 
     def _strict(self, first: Operand, arguments: list[Any]) -> Any:
         try:
-            return call(first.name, arguments)
+            value = call(first.name, arguments)
         except Misuse as error:
             raise self._error(first.offset, str(error)) from error
+        self._make(value, first.offset)
+        return value
 
     def _operand(self, operand: Operand, dot: Any, scope: Scope) -> Any:
         self._count(operand.offset)
@@ -190,9 +195,17 @@ class Renderer:
 
     def _write(self, text: str, offset: int) -> None:
         self._length += len(text)
-        if self._length > self._longest:
-            raise self._error(offset, f"the query becomes longer than {self._longest} characters")
+        if self._length > LONGEST:
+            raise self._error(offset, f"the query becomes longer than {LONGEST} characters")
         self._pieces.append(text)
+
+    def _make(self, value: Any, offset: int) -> None:
+        length = len(value) if isinstance(value, str) else 0
+        self._made += length
+        if length > LONGEST:
+            raise self._error(offset, f"a value becomes longer than {LONGEST} characters")
+        if self._made > _MOST_MADE:
+            raise self._error(offset, f"functions make more than {_MOST_MADE} characters; does a loop repeat itself?")
 
     def _count(self, offset: int) -> None:
         self._steps += 1
