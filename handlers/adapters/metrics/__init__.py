@@ -7,7 +7,9 @@ them, and no secret goes to another address than the template's or appears in a 
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import traceback
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -33,6 +35,7 @@ from handlers.adapters.metrics.stackdriver import Stackdriver
 from schemas.measurement import Measurement
 from schemas.metrics import ProviderType
 
+log = logging.getLogger("canarybus.metrics")
 _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.PROMETHEUS: Prometheus,
     ProviderType.DATADOG: Datadog,
@@ -70,7 +73,7 @@ class Providers:
             shown = shown.model_copy(update={"endpoint": without_password(asked.address)})
             async with asyncio.timeout(provider.timeout):
                 reading = await provider.read(asked)
-        except (Refused, ValueError, TimeoutError) as error:
+        except Exception as error:
             return shown.model_copy(update=_failure(error, question, kind))
         return shown.model_copy(update=_found(reading))
 
@@ -80,7 +83,7 @@ class Providers:
             provider = self._provider(kind)
             async with asyncio.timeout(provider.timeout):
                 await provider.check(_addressed(question, provider))
-        except (Refused, ValueError, TimeoutError) as error:
+        except Exception as error:
             return str(_failure(error, question, kind)["detail"])
         return ""
 
@@ -107,8 +110,18 @@ def _found(reading: Reading) -> dict[str, Any]:
 def _failure(error: Exception, question: Question, kind: ProviderType) -> dict[str, str]:
     if isinstance(error, TimeoutError):
         return {"outcome": "unreachable", "detail": f"no answer within {_KINDS[kind].timeout:g}s"}
+    if not isinstance(error, Refused | ValueError):
+        _log_fault(error, question, kind)
+        return {"outcome": "error", "detail": "the answer has an unexpected form; the handlers' log has the place"}
     text = hidden(str(error), _secrets(question))
     return {"outcome": "unreachable" if isinstance(error, Unreachable) else "error", "detail": text}
+
+
+def _log_fault(error: Exception, question: Question, kind: ProviderType) -> None:
+    """A fault of ours. Lines of code alone: the words of an error, and of those before it, may repeat what was sent."""
+    fields = {"provider": kind.value, "metric": question.name, "error": type(error).__name__}
+    stack = "".join(traceback.format_tb(error.__traceback__))
+    log.error("a provider's answer has an unexpected form", extra=fields | {"stack": stack})
 
 
 def _secrets(question: Question) -> list[str]:

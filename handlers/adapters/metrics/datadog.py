@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _APPLICATION_KEY = "datadog_application_key"
@@ -55,7 +55,7 @@ def _reading(answer: Any, question: Question) -> Reading:
         case {"series": [{"pointlist": list() as points}]}:
             return _newest(points, question)
         case {"series": [_, _, *_] as series}:
-            raise several(str(item.get("scope") or item.get("expression")) for item in series)
+            raise several(name_of(item, "scope", "expression") for item in series)
         case _:
             raise Refused("the answer has no series")
 
@@ -64,5 +64,5 @@ def _newest(points: list[Any], question: Question) -> Reading:
     known = [point for point in points if isinstance(point, list) and len(point) == 2 and point[1] is not None]
     if not known:
         return Reading(None)
-    at, value = max(known, key=lambda point: float(point[0] or 0))
-    return Reading(as_number(value, "the newest point"), reach=question.reach_of(float(at or 0) / 1000))
+    at, value = max(((as_number(at, "the time"), value) for at, value in known), key=lambda point: point[0])
+    return Reading(as_number(value, "the newest point"), reach=question.reach_of(at / 1000))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _WINDOWS = 10
@@ -58,8 +58,8 @@ def _reading(answer: Any) -> Reading:
             known = [value for value in values if value is not None]
             return Reading(as_number(known[-1], "the newest value") if known else None)
         case {"result": [{"data": [_, _, *_] as series}]}:
-            raise several("{" + ", ".join(map(str, item.get("dimensions") or ())) + "}" for item in series)
+            raise several(name_of(item, "dimensions") for item in series)
         case {"result": [_, _, *_] as results}:
-            raise several(str(item.get("metricId")) for item in results)
+            raise several(name_of(item, "metricId") for item in results)
         case _:
             raise Refused("the answer has no result")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+import httpx
+
 from handlers.adapters.errors import AdapterError, TransientError
-from handlers.adapters.metrics.http import Refused, Unreachable, as_json, several, url_of
+from handlers.adapters.metrics.http import Refused, Unreachable, as_json, name_of, several, url_of
 from handlers.adapters.metrics.quantity import as_quantity
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
@@ -45,12 +47,19 @@ class ExternalMetrics:
         base, _, selector = path.partition("?")
         answer = await self._http.fetch(
             "GET",
-            url_of(question.address, base, "externalmetrics").copy_with(query=selector.encode() or None),
+            _with_query(url_of(question.address, base, "externalmetrics"), selector),
             headers=[("Authorization", f"Bearer {token}")] if token else [],
             secret=question.secret,
             insecure_skip_verify=question.insecure_skip_verify,
         )
         return as_json(answer)
+
+
+def _with_query(url: httpx.URL, selector: str) -> httpx.URL:
+    try:
+        return url.copy_with(query=selector.encode() or None)
+    except httpx.InvalidURL as error:
+        raise Refused(f"the label selector cannot be sent: {error}") from error
 
 
 def _path(query: str) -> str:
@@ -78,6 +87,8 @@ def _reading(answer: Any) -> Reading:
 
 
 def _labels(item: Any) -> str:
-    labels = item.get("metricLabels") or {}
+    labels = item.get("metricLabels") if isinstance(item, dict) else None
+    if not isinstance(labels, dict):
+        return name_of(item, "metricName")
     inside = ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
     return f"{item.get('metricName', '')}{{{inside}}}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from urllib.parse import parse_qsl
 
-from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.prometheus import authorization
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
@@ -54,6 +54,6 @@ def _reading(answer: Any, question: Question) -> Reading:
             value, at = known[-1]
             return Reading(as_number(value, "the newest point"), reach=question.reach_of(as_number(at, "its time")))
         case [_, _, *_]:
-            raise several(str(item.get("target")) if isinstance(item, dict) else str(item) for item in answer)
+            raise several(name_of(item, "target") for item in answer)
         case _:
             raise Refused("the answer has no datapoints")

@@ -15,6 +15,8 @@ import orjson
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_REDIRECTS = 5
 _MOST_CLIENTS = 32
+_LONGEST_NAME = 200
+"""Characters of a series' name."""
 _TLS_KEYS = ("ca.crt", "tls.crt", "tls.key")
 """Keys of a Secret with the CA that signed the provider's certificate, and a client certificate for it."""
 
@@ -54,9 +56,11 @@ class Http:
     ) -> bytes:
         """The body of a 2xx. Redirects are followed on the same host; headers and secrets never leave for another."""
         client = self._for(secret or {}, insecure_skip_verify=insecure_skip_verify)
+        _need_sendable(headers or [])
         try:
             found = httpx.QueryParams(tuple(params)) if params else None
-            asked = client.build_request(method, url, params=found, headers=headers, content=content)
+            # who asks has a time limit for the whole question; the client's own would cut it short
+            asked = client.build_request(method, url, params=found, headers=headers, content=content, timeout=None)
             for _ in range(_MOST_REDIRECTS):
                 response, body = await _send(client, asked)
                 following = response.next_request
@@ -69,8 +73,8 @@ class Http:
                 raise Refused(f"redirected more than {_MOST_REDIRECTS} times")
         except (httpx.HTTPError, OSError) as error:
             raise Unreachable(str(error) or type(error).__name__) from error
-        except ValueError as error:  # a header that cannot be sent
-            raise Refused(str(error)) from error
+        except httpx.InvalidURL as error:
+            raise Refused(f"the query cannot be sent: {error}") from error
         _raise_for(response, body)
         return body
 
@@ -99,6 +103,13 @@ async def _send(client: httpx.AsyncClient, asked: httpx.Request) -> tuple[httpx.
     finally:
         await response.aclose()
     return response, body
+
+
+def _need_sendable(headers: Pairs) -> None:
+    """HTTP has no words for other characters; the client's own error would repeat the value, which may be a secret."""
+    for name, value in headers:
+        if not (value.isascii() and value.isprintable()):
+            raise Refused(f"the header {name} cannot be sent: its value has a line break or what is not ASCII; mend it")
 
 
 def _origin(url: httpx.URL) -> str:
@@ -147,7 +158,10 @@ def url_of(address: str, path: str, provider: str) -> httpx.URL:
         url = httpx.URL("")
     if url.scheme not in ("http", "https") or not url.host:
         raise Refused(f"{provider} address {without_password(address)} is not a valid URL")
-    return url.copy_with(path=url.path.rstrip("/") + path, query=None, fragment=None)
+    try:
+        return url.copy_with(path=url.path.rstrip("/") + path, query=None, fragment=None)
+    except httpx.InvalidURL as error:
+        raise Refused(f"{provider} address {without_password(address)} with {path!r} is not a valid URL") from error
 
 
 def without_password(address: str) -> str:
@@ -174,9 +188,15 @@ def as_number(value: Any, what: str) -> float:
     raise Refused(f"{what} {str(value)[:100]} is not a number")
 
 
+def name_of(item: Any, *keys: str) -> str:
+    """What tells one series from another: the first of its ``keys`` that it has, else all of it."""
+    found = next((item[key] for key in keys if item.get(key)), item) if isinstance(item, dict) else item
+    return found if isinstance(found, str) else orjson.dumps(found).decode()
+
+
 def several(names: Iterable[str], *, shown: int = 5) -> Refused:
     """More than one series: the error that names them."""
     found = list(names)
     more = f" and {len(found) - shown} more" if len(found) > shown else ""
-    listed = ", ".join(found[:shown]) + more
+    listed = ", ".join(name[:_LONGEST_NAME] for name in found[:shown]) + more
     return Refused(f"query returned multiple values: {listed}; aggregate them into one, for example with sum()")

@@ -50,7 +50,10 @@ class InfluxDB:
 
 
 def _reading(text: str) -> Reading:
-    rows = list(_rows(text))
+    try:
+        rows = list(_rows(text))
+    except csv.Error as error:
+        raise Refused(f"the answer is not CSV: {error}") from error
     for row in rows:
         if row.get("error"):
             raise Refused(f"query failed: {row['error']}")
@@ -59,8 +62,8 @@ def _reading(text: str) -> Reading:
         raise several(_labels(row) for row in tables.values())
     if not rows:
         return Reading(None)
-    if "_value" not in rows[-1]:
-        raise Refused(f"the answer has no column _value; it has {', '.join(filter(None, rows[-1]))}")
+    if other := next((row for row in rows if "_value" not in row), None):
+        raise Refused(f"the answer has no column _value; it has {', '.join(filter(None, other))}")
     # Flux has no order of its own unless the query sorts; times are RFC 3339 in UTC and compare as text
     newest = max(rows, key=lambda row: row.get("_time", ""))
     return Reading(as_number(newest["_value"], "_value") if newest["_value"] else None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from contextlib import suppress
 from typing import Any, ClassVar, NamedTuple
 
 from handlers.adapters.errors import AdapterError, NotFound, TransientError, Unserved
@@ -79,14 +80,16 @@ class Keptn:
         try:
             return await self._outcome(wanted.namespace, name)
         finally:
-            await asyncio.shield(self._cluster.delete(_ANALYSIS, wanted.namespace, name))
+            # the verdict is there: an Analysis that stays is no reason to lose it
+            with suppress(AdapterError):
+                await asyncio.shield(self._cluster.delete(_ANALYSIS, wanted.namespace, name))
 
     async def _outcome(self, namespace: str, name: str) -> Reading:
         try:
             async with asyncio.timeout(_LONGEST):
                 while True:
-                    status = (await self._cluster.get(_ANALYSIS, namespace, name)).get("status") or {}
-                    if status.get("state") == "Completed":
+                    status = (await self._cluster.get(_ANALYSIS, namespace, name)).get("status")
+                    if isinstance(status, dict) and status.get("state") == "Completed":
                         return Reading(1.0 if status.get("pass") else 0.0)
                     await asyncio.sleep(_POLL)
         except TimeoutError:
@@ -104,5 +107,8 @@ def _analysis(namespace: str, definition: str, more: list[str]) -> _Analysis:
 
 
 def _value(metric: dict[str, Any]) -> Reading:
-    value = (metric.get("status") or {}).get("value")
+    status = metric.get("status") or {}
+    if not isinstance(status, dict):
+        raise Refused("the metric has no status")
+    value = status.get("value")
     return Reading(None if value in (None, "") else as_number(value, "status.value"))

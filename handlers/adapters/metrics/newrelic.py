@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import orjson
 
-from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
@@ -68,7 +68,7 @@ def _insights(answer: Any) -> list[Any]:
         case {"results": list() as results}:
             return results
         case {"facets": [*facets]}:
-            raise several(str(item.get("name")) for item in facets if isinstance(item, dict))
+            raise several(name_of(item, "name") for item in facets)
         case {"error": words}:
             raise Refused(f"query failed: {words}")
         case _:
@@ -92,7 +92,7 @@ def _reading(results: list[Any]) -> Reading:
         case [dict() as only]:
             return _only_number(only)
         case [_, *_]:
-            raise several(str(item) for item in results)
+            raise several(map(name_of, results))
         case _:
             raise Refused("the answer has no results")
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from handlers.adapters.metrics.http import Refused, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _RANGE = re.compile(r"\[((?:\d+(?:ms|[smhdwy]))+)[:\]]")
@@ -102,6 +102,9 @@ def value_of(parsed: Any) -> float | None:
 
 
 def _series(item: Any) -> str:
-    labels = dict(item.get("metric") or {}) if isinstance(item, dict) else {}
+    labels = item.get("metric") if isinstance(item, dict) else None
+    if not isinstance(labels, dict):
+        return name_of(item)
+    labels = dict(labels)
     name = str(labels.pop("__name__", ""))
     return name + "{" + ", ".join(f'{key}="{value}"' for key, value in sorted(labels.items())) + "}"

@@ -68,6 +68,17 @@ def _events(text: str) -> Iterator[tuple[str, Any]]:
             yield name, as_json(data.encode())
 
 
+def _value(point: Any) -> tuple[str, Any] | None:
+    """Series and value of one point, None for a null."""
+    match point:
+        case {"value": None}:
+            return None
+        case {"tsId": str() as series, "value": value}:
+            return series, value
+        case _:
+            raise Refused("the answer has a point without tsId or value")
+
+
 def _reading(events: Iterator[tuple[str, Any]], question: Question) -> Reading:
     series: dict[str, str] = {}
     newest: dict[str, Any] = {}
@@ -77,9 +88,9 @@ def _reading(events: Iterator[tuple[str, Any]], question: Question) -> Reading:
             case "metadata", {"tsId": str() as key, **more}:
                 series[key] = orjson.dumps(more.get("properties") or {}, option=orjson.OPT_SORT_KEYS).decode()
             case "data", {"data": list() as points, **more}:
-                if found := {point["tsId"]: point["value"] for point in points if point.get("value") is not None}:
+                if found := dict(filter(None, map(_value, points))):
                     newest |= found
-                    at = float(str(more.get("logicalTimestampMs") or 1000 * question.now)) / 1000
+                    at = as_number(more.get("logicalTimestampMs") or 1000 * question.now, "logicalTimestampMs") / 1000
             case "error", {"message": words}:
                 raise Refused(f"query failed: {words}")
             case "error", _:

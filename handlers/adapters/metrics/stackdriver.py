@@ -11,8 +11,9 @@ from typing import Any, ClassVar, NamedTuple
 import httpx
 import orjson
 
+from handlers.adapters.hiding import hidden
 from handlers.adapters.metrics.extras import missing
-from handlers.adapters.metrics.http import Refused, Unreachable, as_json, as_number, several, url_of
+from handlers.adapters.metrics.http import Refused, Unreachable, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.prometheus import longest_range, value_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
@@ -53,12 +54,17 @@ class Stackdriver:
 
     async def _post(self, question: Question, path: str, version: str, body: dict[str, str]) -> Any:
         login = await asyncio.to_thread(self._login, question.secret)
-        answer = await self._http.fetch(
-            "POST",
-            url_of(question.address, f"{version}/projects/{login.project}/{path}", "stackdriver"),
-            headers=[("Authorization", f"Bearer {login.credentials.token}"), ("Content-Type", "application/json")],
-            content=orjson.dumps(body),
-        )
+        token = str(login.credentials.token)
+        try:
+            answer = await self._http.fetch(
+                "POST",
+                url_of(question.address, f"{version}/projects/{login.project}/{path}", "stackdriver"),
+                headers=[("Authorization", f"Bearer {token}"), ("Content-Type", "application/json")],
+                content=orjson.dumps(body),
+            )
+        except Refused as error:
+            # the token is none of the Secret's values, which are hidden for every provider
+            raise type(error)(hidden(str(error), [token])) from None
         return as_json(answer)
 
     def _login(self, secret: Mapping[str, str] | None) -> _Login:
@@ -90,12 +96,22 @@ def _find(secret: Mapping[str, str]) -> _Login:
     try:
         if key:
             make: Any = service_account.Credentials.from_service_account_info
-            found = make(orjson.loads(key), scopes=_SCOPES)
+            found = make(_account(key), scopes=_SCOPES)
             return _Login(found, project or str(found.project_id or ""))
         default, own = google.auth.default(scopes=_SCOPES)
         return _Login(default, project or own or "")
     except (ValueError, google.auth.exceptions.GoogleAuthError) as error:
         raise Refused(f"no login for Google Cloud: {error}") from error
+
+
+def _account(key: str) -> dict[str, Any]:
+    try:
+        found = orjson.loads(key)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise Refused("no login for Google Cloud: serviceAccountKey is not the JSON object that Google gave for a key")
+    return found
 
 
 def _refresh(credentials: Any) -> None:
@@ -141,7 +157,7 @@ def _mql_reading(answer: Any) -> Reading:
         case {"timeSeriesData": [{"pointData": [*points]}]}:
             return _newest(points)
         case {"timeSeriesData": [_, _, *_] as series}:
-            raise several(orjson.dumps(item.get("labelValues") or []).decode() for item in series)
+            raise several(name_of(item, "labelValues") for item in series)
         case {"error": {"message": words}}:
             raise Refused(f"query failed: {words}")
         case dict():
@@ -150,12 +166,20 @@ def _mql_reading(answer: Any) -> Reading:
             raise Refused("the answer has no time series")
 
 
+def _time(point: dict[str, Any], which: str) -> str:
+    """RFC 3339 in UTC, which compares as text; empty for none."""
+    interval = point.get("timeInterval")
+    return str(interval.get(which, "")) if isinstance(interval, dict) else ""
+
+
 def _newest(points: list[Any]) -> Reading:
     known = [point for point in points if isinstance(point, dict) and point.get("values")]
     if not known:
         return Reading(None)
-    newest = max(known, key=lambda point: str((point.get("timeInterval") or {}).get("endTime", "")))
-    value = newest["values"][0]
+    newest = max(known, key=lambda point: _time(point, "endTime"))
+    value = newest["values"][0] if isinstance(newest["values"], list) else None
+    if not isinstance(value, dict):
+        raise Refused("the newest point has no value of a known type")
     for kind in ("doubleValue", "int64Value"):
         if kind in value:
             return Reading(as_number(value[kind], kind))

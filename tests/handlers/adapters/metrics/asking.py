@@ -18,14 +18,14 @@ from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import Answer
 
 NOW = 1_700_000_000.0
-_TRUST = ssl.create_default_context()
+TRUST = ssl.create_default_context()
 """Made once: it reads every certificate that the machine trusts."""
 
 
 @asynccontextmanager
 async def providers(cluster: str = "http://127.0.0.1:1", bus: Client | None = None) -> AsyncIterator[Providers]:
     """``cluster``: the address of the Kubernetes API that the providers inside the cluster use."""
-    async with httpx.AsyncClient(verify=_TRUST) as client, Kube(Access(cluster), user_agent="test/1") as kube:
+    async with httpx.AsyncClient(verify=TRUST) as client, Kube(Access(cluster), user_agent="test/1") as kube:
         found = Providers(client, kube, bus)
         yield found
         await found.close()

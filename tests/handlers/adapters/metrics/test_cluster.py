@@ -25,8 +25,8 @@ async def ask_cluster(kind: str, cluster: str, query: str) -> Measurement:
 class Keptns:
     """Keptn's part of an API server: one metric, and analyses that end at the ``looks``-th look."""
 
-    def __init__(self, *, passes: bool = True, looks: int = 2) -> None:
-        self.passes, self.looks = passes, looks
+    def __init__(self, *, passes: bool = True, looks: int = 2, keeps: bool = False) -> None:
+        self.passes, self.looks, self.keeps = passes, looks, keeps
         self.analyses: dict[str, dict[str, Any]] = {}
         self.made: list[dict[str, Any]] = []
 
@@ -39,6 +39,8 @@ class Keptns:
             self.made.append(body)
             self.analyses[body["metadata"]["name"]] = body | {"looks": 0}
             return web.json_response(body, status=201)
+        if request.method == "DELETE" and self.keeps:
+            return await refusing(403, "Forbidden", "no right to delete")(request)
         if name in self.analyses and request.method == "DELETE":
             return web.json_response(self.analyses.pop(name))
         if name in self.analyses:
@@ -74,6 +76,14 @@ async def test_an_analysis_is_made_waited_for_and_taken_away(
         "args": {"app": "podinfo", "tier": "web"},
     }
     assert keptn.analyses == {}
+
+
+async def test_an_analysis_that_cannot_be_taken_away_has_its_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._POLL", 0.01)
+    keptn = Keptns(keeps=True)
+    async with serving(keptn.answer) as url:
+        found = await ask_cluster("keptn", url, "analysis/test/release")
+    assert (found.outcome, found.value) == ("value", 1.0)
 
 
 async def test_an_analysis_that_does_not_end_is_taken_away_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,15 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 
+from handlers.adapters.kube import Access, Kube
 from handlers.adapters.metrics import _KINDS, Providers
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import Answer, serving
-from tests.handlers.adapters.metrics.asking import ask, check, question, replying
+from tests.handlers.adapters.metrics.asking import TRUST, ask, check, question, replying
 
 SECRETS = {
     "datadog": {"datadog_api_key": "api-key", "datadog_application_key": "app-key"},
@@ -240,6 +242,23 @@ async def test_no_answer_in_time_is_unreachable(wire: Wire, monkeypatch: pytest.
         assert asked.is_set()
         over.set()
     assert (found.outcome, found.detail) == ("unreachable", "no answer within 0.1s")
+
+
+async def test_an_answer_may_take_as_long_as_the_provider_is_given(wire: Wire) -> None:
+    """The client's own limit, 5 seconds unless told otherwise, is shorter than some providers need."""
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        await asyncio.sleep(0.2)
+        return await replying(wire.whole[0])(request)
+
+    async with (
+        serving(slow) as url,
+        httpx.AsyncClient(timeout=0.05, verify=TRUST) as impatient,
+        Kube(Access(url), user_agent="test/1") as kube,
+    ):
+        asked = question(url, wire.query, secret=SECRETS[wire.kind])
+        found = await Providers(impatient, kube).ask(ProviderType(wire.kind), asked)
+    assert (found.outcome, found.value) == ("value", wire.whole[1])
 
 
 async def test_nobody_there_is_unreachable(wire: Wire) -> None:
