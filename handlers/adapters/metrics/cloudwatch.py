@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, ClassVar, NamedTuple
 
+import httpx
 import orjson
 
 from handlers.adapters.hiding import hidden
 from handlers.adapters.metrics.extras import missing
-from handlers.adapters.metrics.http import Refused, Unreachable, as_number, several
+from handlers.adapters.metrics.http import Refused, Unreachable, as_number, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
 
 _WINDOWS = 10
 """Intervals that are asked for: CloudWatch is minutes late."""
 _POINTS = 20
 _THROTTLED = ("Throttling", "ThrottlingException", "RequestLimitExceeded", "InternalServiceFault")
+_KEYS = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
+_AMAZON = re.compile(
+    r"(?:[a-z0-9-]+\.)?monitoring(?:-fips)?\.[a-z0-9-]+(?:\.vpce)?\.(?:amazonaws\.com(?:\.cn)?|api\.aws)"
+)
+_CONNECT, _READ, _ATTEMPTS = 2, 4, 2
+"""Seconds and attempts that fit into the time limit: a thread that hangs longer would be missing afterwards."""
+_THREADS = 4
+_MOST_CLIENTS = 32
 
 
 class _Client(NamedTuple):
@@ -28,13 +40,19 @@ class _Client(NamedTuple):
 
 
 class CloudWatch:
-    """The query is a JSON array of MetricDataQuery; the newest value of the one that returns data."""
+    """The query is a JSON array of MetricDataQuery; the newest value of the one that returns data.
+
+    The workload's own identity signs for CloudWatch itself alone: another address needs keys in the template's Secret.
+    """
 
     default_address: ClassVar[str] = ""
     timeout: ClassVar[float] = 15.0
 
     def __init__(self, tools: Tools) -> None:  # noqa: ARG002 - boto3 speaks for itself
-        self._clients: dict[tuple[str, str], _Client] = {}
+        self._clients: dict[tuple[str, ...], _Client] = {}
+        self._making = threading.Lock()
+        # of its own: a service that hangs must not hold the threads in which everybody looks up names
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="cloudwatch")
 
     async def read(self, question: Question) -> Reading:
         try:
@@ -58,54 +76,85 @@ class CloudWatch:
             raise Refused("region not specified")
         if not isinstance(queries, list):
             raise Refused("the query is not a JSON array of MetricDataQuery")
-        client, session = self._client(question.region, question.address)
-        start = question.now - _WINDOWS * question.window
+        keys = _keys(question.secret)
+        if question.address:
+            _need_trusted(url_of(question.address, "", "cloudwatch"), keys)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._ask, question, queries, keys)
 
-        def ask() -> dict[str, Any]:
+    def _ask(self, question: Question, queries: list[Any], keys: tuple[str, ...]) -> dict[str, Any]:
+        """In a thread: imports, credentials and the answer are all waited for."""
+        try:
+            import boto3  # noqa: F401 - whether it is there at all
+            from botocore import exceptions
+        except ImportError as error:
+            raise missing("cloudwatch", "boto3") from error
+        shown: tuple[str, ...] = keys
+        try:
+            client, session = self._client(question.region, question.address, keys)
+            shown = _credentials(session)
             answer: dict[str, Any] = client.get_metric_data(
                 MetricDataQueries=queries,
-                StartTime=datetime.fromtimestamp(start, UTC),
+                StartTime=datetime.fromtimestamp(question.now - _WINDOWS * question.window, UTC),
                 EndTime=datetime.fromtimestamp(question.now, UTC),
                 MaxDatapoints=_POINTS,
                 ScanBy="TimestampDescending",
             )
-            return answer
+        except exceptions.ClientError as error:
+            busy = error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
+            raise (Unreachable if busy else Refused)(hidden(str(error), shown)) from error
+        except (exceptions.ParamValidationError, exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
+            raise Refused(" ".join(str(error).split())) from error
+        except (exceptions.BotoCoreError, OSError) as error:
+            raise Unreachable(hidden(str(error), shown)) from error
+        return answer
 
-        return await asyncio.to_thread(_in_words, ask, session)
+    def _client(self, region: str, address: str, keys: tuple[str, ...]) -> _Client:
+        """Making one reads files and is slow, asking through it is safe from any thread.
 
-    def _client(self, region: str, address: str) -> _Client:
-        """Making one reads files and is slow, asking through it is safe from any thread."""
-        try:
-            import boto3
-            from botocore.config import Config
-        except ImportError as error:
-            raise missing("cloudwatch", "boto3") from error
-        if (region, address) not in self._clients:
-            config = Config(connect_timeout=5, read_timeout=5, retries={"max_attempts": 3, "mode": "standard"})
-            session = boto3.session.Session(region_name=region)
-            client = session.client("cloudwatch", endpoint_url=address or None, config=config)
-            self._clients[region, address] = _Client(client, session)
-        return self._clients[region, address]
+        One without credentials is not kept: they may be there the next time.
+        """
+        import boto3
+        from botocore import exceptions
+        from botocore.config import Config
+
+        name = (region, address, *keys)
+        if found := self._clients.get(name):
+            return found
+        session = boto3.session.Session(*keys, region_name=region)
+        if session.get_credentials() is None:
+            raise exceptions.NoCredentialsError
+        retries = {"total_max_attempts": _ATTEMPTS, "mode": "standard"}
+        config = Config(connect_timeout=_CONNECT, read_timeout=_READ, retries=retries)
+        with self._making:
+            if name not in self._clients:
+                if len(self._clients) >= _MOST_CLIENTS:
+                    self._clients.pop(next(iter(self._clients)))
+                asks = session.client("cloudwatch", endpoint_url=address or None, config=config)
+                self._clients[name] = _Client(asks, session)
+            return self._clients[name]
 
 
-def _in_words(ask: Callable[[], dict[str, Any]], session: Any) -> dict[str, Any]:
-    """Without the credentials, which a text from outside may repeat."""
-    from botocore import exceptions
+def _keys(secret: Mapping[str, str] | None) -> tuple[str, ...]:
+    """The template's own; empty for the workload's identity."""
+    found = {key: (secret or {}).get(key, "").strip() for key in _KEYS}
+    if not any(found.values()):
+        return ()
+    for key in _KEYS[:2]:
+        if not found[key]:
+            raise ValueError(f"cloudwatch credentials does not contain {key}")
+    return tuple(filter(None, found.values()))
 
-    try:
-        return ask()
-    except exceptions.ClientError as error:
-        busy = error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
-        raise (Unreachable if busy else Refused)(hidden(str(error), _credentials(session))) from error
-    except (exceptions.ParamValidationError, exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
-        raise Refused(" ".join(str(error).split())) from error
-    except (exceptions.BotoCoreError, OSError) as error:
-        raise Unreachable(str(error)) from error
+
+def _need_trusted(url: httpx.URL, keys: tuple[str, ...]) -> None:
+    if not keys and not (url.scheme == "https" and _AMAZON.fullmatch(url.host)):
+        raise Refused(
+            f"the address {url.host} is not CloudWatch's own, so that our identity is not used there; "
+            f"give the template a Secret with {_KEYS[0]} and {_KEYS[1]}"
+        )
 
 
 def _credentials(session: Any) -> tuple[str, ...]:
-    found = session.get_credentials()
-    return tuple(value for value in found.get_frozen_credentials() if isinstance(value, str)) if found else ()
+    return tuple(value for value in session.get_credentials().get_frozen_credentials() if isinstance(value, str))
 
 
 def _status(error: Exception) -> int:
@@ -114,12 +163,26 @@ def _status(error: Exception) -> int:
 
 
 def _reading(answer: dict[str, Any], question: Question) -> Reading:
-    results = answer.get("MetricDataResults") or []
+    results = answer.get("MetricDataResults")
+    if not isinstance(results, list):
+        raise Refused("the answer has no results")
     if len(results) > 1:
         raise several(f"{item.get('Id')} ({item.get('Label')})" for item in results)
-    if not results or not results[0].get("Values"):
+    if not results:
+        return Reading(None)
+    _raise_for(results[0])
+    if not results[0].get("Values"):
         return Reading(None)
     pairs = zip(results[0]["Timestamps"], results[0]["Values"], strict=True)
     at, value = max(pairs, key=lambda pair: pair[0])
     # the point's own period is in the query
     return Reading(as_number(value, "the newest value"), reach=question.reach_of(at.timestamp()))
+
+
+def _raise_for(result: dict[str, Any]) -> None:
+    """A result has a status of its own: nothing that nobody was allowed to see is no data."""
+    code = result.get("StatusCode")
+    if code in ("Forbidden", "InternalError"):
+        words = "; ".join(str(item.get("Value")) for item in result.get("Messages") or ())
+        detail = f"error response: {code}{': ' if words else ''}{words}"
+        raise (Unreachable if code == "InternalError" else Refused)(detail)

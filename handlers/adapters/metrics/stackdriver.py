@@ -53,6 +53,12 @@ class Stackdriver:
         return await self._post(question, "timeSeries:query", "/v3", {"query": query})
 
     async def _post(self, question: Question, path: str, version: str, body: dict[str, str]) -> Any:
+        url = url_of(question.address, "", "stackdriver")
+        if not (question.secret or {}).get("serviceAccountKey", "").strip() and not _is_google(url):
+            raise Refused(
+                f"the address {url.host} is not Google's own, so that our identity is not used there; "
+                "give the template a Secret with project and serviceAccountKey"
+            )
         login = await asyncio.to_thread(self._login, question.secret)
         token = str(login.credentials.token)
         try:
@@ -79,6 +85,10 @@ class Stackdriver:
         if not login.credentials.valid:
             _refresh(login.credentials)
         return login
+
+
+def _is_google(url: httpx.URL) -> bool:
+    return url.scheme == "https" and url.host.endswith(".googleapis.com")
 
 
 def is_mql(query: str) -> bool:

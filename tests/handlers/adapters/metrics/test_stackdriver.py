@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import httpx
 import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from handlers.adapters.kube import Access, Kube
+from handlers.adapters.metrics import Providers
 from handlers.adapters.metrics.stackdriver import is_mql
 from schemas.measurement import Measurement
 from schemas.metrics import ProviderType
@@ -113,6 +116,48 @@ async def test_a_login_that_fails_is_told_without_the_key() -> None:
     assert found.outcome == "error"
     assert found.detail.startswith("no login for Google Cloud")
     assert "PRIVATE KEY" not in found.model_dump_json()
+
+
+@pytest.mark.parametrize(
+    "address", ["{}", "http://monitoring.googleapis.com", "https://monitoring.googleapis.com.evil.test"]
+)
+@pytest.mark.parametrize("login", [None, {"project": "the-project"}])
+async def test_our_own_identity_is_never_shown_to_another_address(
+    address: str, login: dict[str, str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr("google.auth.default", lambda **_: asked.append("our own identity"))
+    google = Google({})
+    async with serving(google.answer) as url, providers() as found:
+        foreign = question(address.format(url), "up", secret=login)
+        measured = await found.ask(ProviderType.STACKDRIVER, foreign)
+        assert await found.check(ProviderType.STACKDRIVER, foreign) == measured.detail
+    assert measured.outcome == "error"
+    assert "is not Google's own, so that our identity is not used there" in measured.detail
+    assert (google.seen, asked) == ([], [])
+
+
+async def test_our_own_identity_is_for_google_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Ours:
+        valid, token = True, "our-own-token"
+
+    monkeypatch.setattr("google.auth.default", lambda **_: (Ours, "our-project"))
+    asked: list[httpx.Request] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(200, json={"status": "success", "data": {"resultType": "scalar", "result": [1, "7"]}})
+
+    async with (
+        httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client,
+        Kube(Access("http://cluster.test"), user_agent="test/1") as kube,
+    ):
+        measured = await Providers(client, kube).ask(ProviderType.STACKDRIVER, question("", "up"))
+    assert measured.value == 7
+    assert (asked[0].url.host, asked[0].headers["Authorization"]) == (
+        "monitoring.googleapis.com",
+        "Bearer our-own-token",
+    )
 
 
 async def test_a_secret_without_a_project_or_with_a_broken_key_is_told() -> None:
