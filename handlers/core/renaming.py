@@ -33,7 +33,10 @@ def rename(draft: Draft) -> Draft | None:
         case Phase.INITIALIZING | Phase.WAITING:
             return _move(draft, asked)
         case _:
-            return _move(draft, asked) if idle.is_projected(draft) else idle.settle(draft)
+            if idle.is_projected(draft):
+                return _move(draft, asked)
+            # who is settled is not ticked, and here is more to come
+            return idle.settle(draft).set(settled=False)
 
 
 def _return(draft: Draft, asked: Names) -> Draft:

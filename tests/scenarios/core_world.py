@@ -22,8 +22,6 @@ class CoreWorld(Watched):
     def __init__(self, spec: dict[str, Any]) -> None:
         super().__init__(spec, drain=DRAIN)
         self.fault = ""
-        self.late: tuple[Canary, Observation] | None = None
-        """What a worker that stalled after its commit is about to write."""
         self.kept: Answers | None = None
         """Answers of a try whose commit was lost."""
         self.once: set[str] = set()
@@ -65,19 +63,6 @@ class CoreWorld(Watched):
         self.hooks |= dict.fromkeys(spent, False)
         self.once -= spent
 
-    def write_late(self) -> None:
-        """Each write is guarded by the version that was read: over what has moved on, everything is read again."""
-        assert self.late is not None, "no worker has stalled"
-        (canary, seen), self.late = self.late, None
-        if (seen.route, seen.target, seen.primary) != self._objects():
-            canary = Canary.from_object(copy.deepcopy(self.item))
-            seen = self.observe(canary, seen.stimulus)
-        self.project(canary, seen)
-        self._cluster_is_safe()
-
-    def _objects(self) -> tuple[Any, Any, Any]:
-        return self.route, self._with_status(self.target, "target"), self._with_status(self.primary, "primary")
-
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         """Deployments say since when they are not available."""
         shown = super()._with_status(item, role)
@@ -87,7 +72,7 @@ class CoreWorld(Watched):
             return shown
         if NEVER in image_of(Workload(shown).content):
             shown["status"]["availableReplicas"] = 0
-        if shown["status"]["availableReplicas"] or not shown["spec"]["replicas"]:
+        if shown["status"]["availableReplicas"] >= shown["spec"]["replicas"]:
             self.not_ready_since.pop(role, None)
             return shown
         since = self.not_ready_since.setdefault(role, self.now)

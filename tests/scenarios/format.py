@@ -126,7 +126,7 @@ class Step(Strict):
     providers: Literal["away", "back"] | None = None
     hooks: dict[str, Answer] | None = None
     gateway: Gateway | None = None
-    pods: dict[Role, Literal["ready", "not ready"]] | None = None
+    pods: dict[Role, Literal["ready", "not ready", "one ready"]] | None = None
     command: str | Order | None = None
     edit: dict[str, Any] | None = None
     somebody: Deed | None = None

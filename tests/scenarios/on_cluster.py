@@ -229,7 +229,7 @@ class OnCluster:
 
     async def _pods(self, states: dict[str, str]) -> None:
         for role, state in states.items():
-            self.pods.turn(NAMES[role], ready=state == "ready")
+            self.pods.turn(NAMES[role], state)
 
     async def _somebody(self, deed: str) -> None:
         await self.deeds.somebody(deed)

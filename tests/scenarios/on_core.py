@@ -159,6 +159,9 @@ class OnCore:
     def _pods(self, states: dict[str, str]) -> None:
         for role, state in states.items():
             (self.world.not_ready.add if state == "not ready" else self.world.not_ready.discard)(role)
+            self.world.room.pop(role, None)
+            if state == "one ready":
+                self.world.room[role] = 1
 
     def _content(self, value: str) -> None:
         world = self.world
@@ -170,6 +173,7 @@ class OnCore:
         self.world.older_twin = "a-first.test" if who == "older" else ""
 
     def _late_worker(self, _writes: str) -> None:
+        assert self.world.late is not None, "no worker has stalled"
         self.world.write_late()
 
     def _somebody(self, deed: str) -> None:

@@ -112,14 +112,17 @@ class Pods:
 
     def __init__(self, admin: Kube, namespace: str) -> None:
         self._admin, self._namespace = admin, namespace
-        self._not_ready: set[str] = set()
+        self._most: dict[str, int] = {}
+        """How many may be ready; unless said, all."""
         self.resource = DEPLOYMENT
         """What target and primary are."""
         self.away: set[str] = set()
-        """Those without an available pod that should have some."""
+        """Those without enough available pods."""
 
-    def turn(self, workload: str, *, ready: bool) -> None:
-        (self._not_ready.discard if ready else self._not_ready.add)(workload)
+    def turn(self, workload: str, state: str) -> None:
+        self._most.pop(workload, None)
+        if state != "ready":
+            self._most[workload] = 1 if state == "one ready" else 0
 
     async def settle(self) -> None:
         for name in ("podinfo", "podinfo-primary"):
@@ -142,26 +145,28 @@ class Pods:
         if found["metadata"]["generation"] > int(workload.status.get("observedGeneration", 0)):
             return False
         never = NEVER in str(workload.template)
-        if not self._is_as_meant(workload, ready=name not in self._not_ready, never=never):
-            await self._turn_pods(name, ready=name not in self._not_ready)
+        most = self._most.get(name)
+        if not self._is_as_meant(workload, most, never=never):
+            await self._turn_pods(name, most)
             return False
-        (self.away.add if workload.replicas and not workload.available else self.away.discard)(name)
+        enough = not workload.replicas or workload.available > (most or 0)
+        (self.away.discard if enough else self.away.add)(name)
         return True
 
     @staticmethod
-    def _is_as_meant(workload: Workload, *, ready: bool, never: bool) -> bool:
+    def _is_as_meant(workload: Workload, most: int | None, *, never: bool) -> bool:
         """Pods that do not get ready leave a rolling update where it is."""
         there, updated, unavailable = (int(workload.status.get(name, 0)) for name in _COUNTS[workload.kind])
         if workload.replicas and never:
             return bool(updated and unavailable)
-        if workload.replicas and not ready:
-            return bool(updated and not workload.available)
+        if workload.replicas and most is not None:
+            return bool(updated and workload.available == most)
         return [there, updated, workload.available] == [workload.replicas] * 3
 
-    async def _turn_pods(self, name: str, *, ready: bool) -> None:
+    async def _turn_pods(self, name: str, most: int | None) -> None:
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
-        wanted = "True" if ready else "False"
-        for pod in pods:
+        for number, pod in enumerate(sorted(pods, key=lambda one: str(one["metadata"]["name"]))):
+            wanted = "True" if most is None or number < most else "False"
             conditions = (pod.get("status") or {}).get("conditions") or []
             pulled = all(NEVER not in container["image"] for container in pod["spec"]["containers"])
             if pulled and any(item["type"] == "Ready" and item["status"] != wanted for item in conditions):

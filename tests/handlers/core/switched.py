@@ -19,12 +19,16 @@ def left(phase: str, spec: dict[str, Any] | None = None, **more: Any) -> Left:
 def arrived(found: Left) -> World:
     """The world that ``found`` describes; nobody has looked at it yet."""
     world = World(found.spec)
+    move_in(world, found)
+    return world
+
+
+def move_in(world: World, found: Left) -> None:
     world.target, world.primary, world.route = found.target, found.primary, found.route
     for item in (world.target, world.primary, world.route):
         item["metadata"] = {"generation": 1, "resourceVersion": "1", "annotations": {}, **item["metadata"]}
     world.item["status"] = found.status
     world.configs = {"configmap/settings": peers_checksum(SETTINGS)}
-    return world
 
 
 def taken_over(found: Left) -> World:

@@ -273,3 +273,17 @@ def test_a_deletion_leads_back_by_the_routes_that_serve_users_also_when_those_ha
     world.tick(4)
     assert world.phase is Phase.TERMINATED
     assert (world.weight, upstreams(world)) == (100, ["test-podinfo-canaryupstream-9000"])
+
+
+def test_an_edited_name_that_meets_a_target_which_is_not_parked_yet_is_not_left_to_the_next_resync() -> None:
+    world = progressing(25)
+    back, world.target = world.target, None
+    world.edit(suspend=True)
+    world.command("abort")
+    world.tick(3)
+    assert world.status.settled, "there is no target to park"
+    world.target = back
+    world.edit(service={"port": 80}, suspend=False)
+    assert (world.phase, world.status.settled) == (Phase.FAILED, False), "whoever is settled gets no tick"
+    world.tick()
+    assert world.phase is Phase.INITIALIZING

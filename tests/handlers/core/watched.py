@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from handlers.core.draft import Decision
 from handlers.core.gate import canary_readiness, gateway, primary_readiness, target_gone
+from handlers.core.inherited import carried_revision
 from handlers.core.observation import Observation
 from handlers.core.step import step
 from handlers.core.strategy import next_step
@@ -39,6 +41,7 @@ for _phase in [*LEGAL, Phase.NEW]:
 LEGAL[Phase.TERMINATING] = {Phase.TERMINATED}
 LEGAL[Phase.TERMINATED] = set()
 DELETED = {Phase.TERMINATING, Phase.TERMINATED}
+RUNNING = {Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING}
 ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
 
 
@@ -49,25 +52,39 @@ class Watched(World):
         super().__init__({"progressDeadlineSeconds": 60, **spec}, drain=drain)
         self.earned: set[str] = set()
         """Revisions that may reach the primary: at first any, after the first promotion what went the whole way."""
+        self.late: tuple[Canary, Observation] | None = None
+        """What a worker that stalled after its commit is about to write."""
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         before = self.status
         canary, seen = self.look(stimulus)
         decision = step(canary, seen)
         after = decision.status
-        _moves_legally(before, after, self.now)
+        begins_again = not before.step and seen.primary is None and after.phase is Phase.INITIALIZING
+        if not begins_again:
+            _moves_legally(before, after, self.now)
         _keeps_its_slots(before, after)
         _says_what_it_waits_for(after)
+        if isinstance(stimulus, Tick) and after.last_tick != before.last_tick:
+            _stands_still_for_a_reason(before, after)
         if after.phase is Phase.SUCCEEDED and after.primary_step:
             assert after.primary_revision == after.promoted_revision, "promoted, and the primary runs something else"
         adopted = not before.step and bool(before.last_applied_spec)
+        if not before.primary_step:
+            # whoever takes a primary over does not answer for what it runs, and may give it that again
+            self.earned.add(carried_revision(canary, seen))
         if after.canary_weight > before.canary_weight and not adopted:
             _is_allowed_to_rise(canary, seen, decision)
         if before.phase is Phase.PROMOTING and after.canary_weight < before.canary_weight:
             forced = seen.snapshot_missing or target_gone(canary, seen)
             assert primary_readiness(canary, seen).ready or forced, "traffic left for a broken primary"
         if after.phase is Phase.PROMOTING and before.phase in ANALYSED:
-            _has_earned_its_promotion(canary, seen, decision)
+            if adopted:
+                assert after.skip_to or carried_revision(canary, seen) == seen.target_revision, (
+                    "taken over, not analysed, promoted"
+                )
+            else:
+                _has_earned_its_promotion(canary, seen, decision)
             self.earned.add(after.primary_revision)
         elif not after.promoted_revision and self.target is not None:
             self.earned.add(seen.target_revision)
@@ -83,6 +100,28 @@ class Watched(World):
         again = Observation.model_validate(json.loads(seen.model_dump_json()))
         assert step(canary, again) == decision, "the flight record does not replay"
         return canary, seen
+
+    def stall(self) -> None:
+        """A worker stops after its commit; what it saw and decided is still to be written."""
+        self.now += timedelta(seconds=10)
+        tick = Tick(namespace="test", name="podinfo", uid="u", slot=self.now, interval=10)
+        seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), tick)
+        self.wake(tick, project=False)
+        self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
+
+    def write_late(self) -> None:
+        """Each write is guarded by the version that was read: over what has moved on, everything is read again."""
+        if self.late is None:
+            return
+        (canary, seen), self.late = self.late, None
+        if (seen.route, seen.target, seen.primary) != self._objects():
+            canary = Canary.from_object(copy.deepcopy(self.item))
+            seen = self.observe(canary, seen.stimulus)
+        self.project(canary, seen)
+        self._cluster_is_safe()
+
+    def _objects(self) -> tuple[Any, Any, Any]:
+        return self.route, self._with_status(self.target, "target"), self._with_status(self.primary, "primary")
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:
         before = self.canary_replicas
@@ -101,7 +140,7 @@ class Watched(World):
     def _cluster_is_safe(self) -> None:
         routes = self.route["spec"]["routes"] if self.route else []
         for number in range(len(routes)):
-            shares = [item["weight"] for item in self.destinations(number)]
+            shares = [item.get("weight", 0) for item in self.destinations(number)]
             assert sum(shares) == 100
             assert min(shares) >= 0
         assert set(self.primary_revisions) <= self.earned, "the primary got what nobody had analysed"
@@ -133,6 +172,20 @@ def _says_what_it_waits_for(status: CanaryStatus) -> None:
     assert not held or (ready is not None and ready.message), "held without a word"
     if status.phase in (Phase.WAITING, Phase.FINALISING, Phase.INITIALIZING):
         assert status.waiting_for or held, f"{status.phase} waits for nothing"
+
+
+def _stands_still_for_a_reason(before: CanaryStatus, after: CanaryStatus) -> None:
+    """Whoever has had a tick and is where it was in the middle of a rollout says why."""
+    if after.phase not in RUNNING or _position(before) != _position(after):
+        return
+    ready = next((item for item in after.conditions if item.type == "Ready"), None)
+    held = ready is not None and ready.status == "False"
+    assert held or after.waiting_for or after.paused, f"{after.phase} stands still: {after.last_step}"
+
+
+def _position(status: CanaryStatus) -> tuple[object, ...]:
+    counted = (status.canary_weight, status.iterations, status.failed_checks, status.pre_rollout_passed)
+    return (status.phase, status.canary_revision, status.primary_revision, *counted)
 
 
 def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -> None:
