@@ -150,10 +150,10 @@ class Advance:
         """Once per question; a rollback signal that was heard counts even for a status that moved meanwhile."""
         canary, seen = sight.canary, sight.seen
         status = canary.status
-        question = (status.phase, status.canary_weight, status.canary_revision, seen.target_revision)
+        wanted = plan(canary, seen)
+        question = (status.phase, status.canary_weight, status.canary_revision, seen.target_revision, wanted)
         if kept is not None and kept.asked_for == question:
             return kept
-        wanted = plan(canary, seen)
         heard = kept.answers.of(HookType.ROLLBACK) if kept else ()
         if not wanted:
             return Kept(question, Answers(hooks=heard)) if heard else None

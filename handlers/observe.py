@@ -184,7 +184,8 @@ class Observer:
             config_problems=tuple(found.problems.values()),
         )
         pod_trouble = await pods.look(self._kube, canary, seen)
-        return seen.model_copy(update={"problems": validate.problems(canary, seen), "pod_trouble": pod_trouble})
+        wrong = {"problems": validate.problems(canary, seen), "obstacles": validate.obstacles(canary, seen)}
+        return seen.model_copy(update={**wrong, "pod_trouble": pod_trouble})
 
     async def _apex_behind(self, canary: Canary, target: Workload | None) -> bool:
         if target is None or canary.deleting or not apex_due(canary, target):

@@ -201,6 +201,8 @@ class CanaryStatus(Wire):
 
     step: int = 0
     route_step: int = 0
+    served_step: int = 0
+    """The ``routeStep`` of the last routes that the gateway had in force, whatever it says of them since."""
     target_step: int = 0
     primary_step: int = 0
     scaler_step: int = 0

@@ -31,6 +31,8 @@ def hold_closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
     """People are told once; what the gate itself says is kept in the status: it may change with every answer."""
     before = draft.status.closed_gate
     same = before is not None and (before.gate, before.hook) == (kind.value, closed.name)
+    # another gate may have opened in this very slot: what its closing alerted was about that one
+    alarmed = before is not None and before.gate == kind.value
     since = before.since if before is not None and same else draft.seen.now
     what, alert = _WAITING_FOR[kind]
     muted = any(hook.name == closed.name and hook.mute_alert for hook in draft.canary.spec.analysis.hooks(kind))
@@ -41,6 +43,7 @@ def hold_closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
         waiting_for="gate",
         alert=alert,
         severity=None if muted else "warn",
+        alarmed=alarmed,
     )
 
 

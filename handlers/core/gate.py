@@ -10,7 +10,7 @@ from handlers.core.kinds import kind_of
 from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
-from schemas.status import Reason
+from schemas.status import IDLE, CanaryStatus, Reason
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
 
 
@@ -93,6 +93,11 @@ def gateway(canary: Canary, seen: Observation) -> Gateway:
             return Gateway(False, words=f"the gateway has not reported on the routes yet{hint}")
 
 
+def makes(canary: Canary, seen: Observation) -> bool:
+    """Whether objects are made equal to the status. At rest also those of a Canary that could not be judged."""
+    return seen.renderable or (canary.status.phase in IDLE and seen.repairable)
+
+
 def target_turn(canary: Canary, seen: Observation) -> Literal["run", "park", "wait"]:
     """What the target is to do; it is parked only after routes without it were seen in force and have drained."""
     status = canary.status
@@ -117,10 +122,18 @@ def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | No
     return None
 
 
+def _served(status: CanaryStatus, seen: Observation) -> bool:
+    """Whether the routes that are there, ours, were in force at some time."""
+    return seen.route_current and seen.route_fence == status.route_step == status.served_step
+
+
 def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
-    """Why metrics say nothing about this weight yet: routes not in force, or not for a whole interval."""
+    """Why metrics say nothing about this weight yet: routes not in force, or not for a whole interval.
+
+    What the gateway says of them afterwards keeps the rollout from advancing, never from failing.
+    """
     behind = gateway(canary, seen)
-    if not behind.applied:
+    if not behind.applied and not _served(canary.status, seen):
         return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
     tick = seen.tick
     if tick is None or canary.status.weight_since is None:

@@ -118,6 +118,8 @@ class Observation(Wire):
     config_problems: tuple[str, ...] = ()
     """What it cannot do without and is not there, in sentences."""
     problems: tuple[str, ...] = ()
+    obstacles: tuple[str, ...] = ()
+    """Those of the problems with which nothing can be made."""
     pod_trouble: Mapping[str, str] = {}
     """Why pods of a workload that is past its deadline are not ready, by the workload's name."""
     answers: Answers | None = None
@@ -126,6 +128,11 @@ class Observation(Wire):
     def renderable(self) -> bool:
         """Whether everything that is ours can be made: what only the target's pods miss keeps nothing of it back."""
         return set(self.problems) <= set(self.config_problems)
+
+    @property
+    def repairable(self) -> bool:
+        """Whether what is there already can be made again, although the Canary may be invalid otherwise."""
+        return set(self.obstacles) <= set(self.config_problems)
 
     @property
     def tick(self) -> Tick | None:

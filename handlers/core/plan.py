@@ -102,7 +102,8 @@ def gates_due(canary: Canary) -> tuple[Webhook, ...]:
     analysis, status = canary.spec.analysis, canary.status
     following = next_step(analysis, status.canary_weight, status.iterations)
     gates: tuple[Webhook, ...] = ()
-    if status.phase is Phase.PROGRESSING and analysis.strategy == "canary":
+    rises = status.phase is Phase.PROGRESSING or following.action == "advance"
+    if rises and analysis.strategy == "canary":
         gates = analysis.hooks(HookType.CONFIRM_TRAFFIC_INCREASE)
     if (following.action == "promote" and analysis.strategy != "blue-green") or _switches_all(canary):
         gates += analysis.hooks(HookType.CONFIRM_PROMOTION)
@@ -112,4 +113,5 @@ def gates_due(canary: Canary) -> tuple[Webhook, ...]:
 def _switches_all(canary: Canary) -> bool:
     """Blue/green asks once, before all users move to the canary (spec B11)."""
     analysis, status = canary.spec.analysis, canary.status
-    return analysis.strategy == "blue-green" and status.iterations == analysis.iterations
+    moves = status.iterations >= analysis.iterations and status.canary_weight < 100
+    return analysis.strategy == "blue-green" and moves

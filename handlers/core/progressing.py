@@ -11,6 +11,7 @@ from handlers.core.gate import (
     canary_blocked,
     canary_not_ready,
     canary_readiness,
+    gateway,
     primary_not_ready,
     primary_readiness,
     target_gone,
@@ -136,6 +137,8 @@ def _first_step(draft: Draft, answers: Answers) -> Draft:
 
 
 def _analyse(draft: Draft, answers: Answers) -> Draft:
+    if late := _refused_too_long(draft):
+        return late
     if blocked := analysis_blocked(draft.canary, draft.seen):
         return _behind(draft, *blocked)
     checks = judge(draft.canary, draft.seen, answers)
@@ -148,16 +151,24 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
         return _undecided(judged, halting)
     judged = judged.set(no_data_since=None)
     if blocked := canary_blocked(draft.canary, draft.seen):
-        return judged.hold(*blocked)
+        return _behind(judged, *blocked)
     return _advance(judged, answers)
 
 
+def _refused_too_long(draft: Draft) -> Draft | None:
+    """Routes that the gateway does not take within the deadline end the rollout, whatever the metrics say."""
+    found, deadline = gateway(draft.canary, draft.seen), draft.canary.spec.progress_deadline_seconds
+    if found.applied or draft.seen.since(draft.status.behind_since) <= deadline:
+        return None
+    text = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}: {found.words}"
+    return endings.roll_back(draft, Reason.GATEWAY_BEHIND, f"Rolling back {draft.place} {text}", alert=text)
+
+
 def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
-    """Routes that the gateway refuses for longer than the deadline end the rollout; soaking is no news."""
-    deadline = draft.canary.spec.progress_deadline_seconds
+    """Soaking is no news."""
     behind = reason is Reason.GATEWAY_BEHIND
-    if behind and draft.seen.since(draft.status.behind_since) > deadline:
-        return endings.roll_back(draft, reason, f"Rolling back {draft.place} {text}", alert=text)
+    if behind and (late := _refused_too_long(draft)):
+        return late
     return draft.hold(reason, text, waiting_for="gateway" if behind else "", quiet=reason is Reason.SOAKING)
 
 

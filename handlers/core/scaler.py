@@ -45,6 +45,7 @@ _SHAPES = {
 }
 _NEVER_COPIED = (
     PAUSED_REPLICAS,
+    "autoscaling.keda.sh/paused",
     marks.LAST_APPLIED,
     # KEDA writes an object's own name there, and writes it again
     "scaledobject.keda.sh/name",

@@ -98,9 +98,14 @@ def _arrive(draft: Draft) -> Draft:
         if status.verdict_since is None and status.traffic_until is not None and not status.canary_weight:
             # the commit asked for it, but the canary's users were its own until now
             draft = draft.set(traffic_until=seen.now)
-        draft = draft.set(verdict_since=status.verdict_since or seen.now, behind_since=None)
-    elif judged and status.behind_since is None:
-        draft = draft.set(verdict_since=None, behind_since=seen.now)
+        since = status.verdict_since or seen.now
+        draft = draft.set(verdict_since=since, behind_since=None, served_step=status.route_step)
+    elif judged:
+        # routes that somebody else wrote have sent users elsewhere: what they had in force counts no more
+        served = status.served_step if seen.route_current else 0
+        draft = draft.set(served_step=served)
+        if status.behind_since is None:
+            draft = draft.set(verdict_since=None, behind_since=seen.now)
     return draft
 
 

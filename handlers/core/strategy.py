@@ -53,6 +53,6 @@ def _blue_green(analysis: Analysis, weight: int, iterations: int) -> Next:
     """Judged without users first, then once more with all of them."""
     if iterations < analysis.iterations:
         return Next("advance", weight, iterations + 1, f"canary iteration {iterations + 1}/{analysis.iterations}")
-    if iterations == analysis.iterations:
+    if weight < 100:
         return Next("advance", 100, iterations + 1, "Routing all traffic to canary")
     return Next("promote", weight, iterations)

@@ -29,9 +29,17 @@ def problems(canary: Canary, seen: Observation) -> tuple[str, ...]:
     if canary.asked:
         # what is written now is judged, whatever is still in force
         return problems(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
-    found = [*_service(canary), *_analysis(canary), *_match(canary), *_metrics(canary), *_webhooks(canary)]
-    found += _references(canary, seen)
-    return tuple(found)
+    judging = (*_analysis(canary), *_metrics(canary), *_webhooks(canary))
+    return (*_service(canary), *judging, *_match(canary), *_references(canary, seen))
+
+
+def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
+    """Those of them with which its objects cannot be made; the others only keep a rollout from being judged."""
+    if canary.problems:
+        return canary.problems
+    if canary.asked:
+        return obstacles(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
+    return (*_service(canary), *_match(canary), *_references(canary, seen))
 
 
 def _service(canary: Canary) -> Iterator[str]:
@@ -50,17 +58,18 @@ def _analysis(canary: Canary) -> Iterator[str]:
     yield from _thresholds(analysis)
     if canary.spec.skip_analysis:
         return
-    if analysis.mirror:
-        yield "spec.analysis.mirror: Gloo routes cannot mirror traffic; remove it or set it to false"
     if analysis.strategy is not Strategy.CANARY:
         return
+    if analysis.mirror:
+        yield "spec.analysis.mirror: Gloo routes cannot mirror traffic; remove it or set it to false"
     if not analysis.step_weight and not analysis.step_weights:
         yield "spec.analysis: no step is defined; set stepWeight, stepWeights or iterations"
-    if not 0 <= analysis.step_weight <= 100:
+    if analysis.step_weight < 0:
         yield f"spec.analysis.stepWeight: {analysis.step_weight} is no percentage; use 1 to 100"
     if analysis.step_weight:
         return
-    if any(not 0 < weight <= 100 for weight in analysis.step_weights):
+    # more than everything is everything, as with the peer
+    if any(weight <= 0 for weight in analysis.step_weights):
         yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must be percentages from 1 to 100"
     if any(after <= before for before, after in pairwise(analysis.step_weights)):
         yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must rise from step to step; sort them"

@@ -10,6 +10,7 @@ from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core import desired, marks, patches
 from handlers.core.belongings import apex_selector, leads_here
+from handlers.core.gate import makes
 from handlers.core.kinds import kind_of
 from handlers.core.observation import Observation
 from handlers.core.passing import passing_patch
@@ -41,7 +42,7 @@ class Router:
         # until the primary can serve, what exists already (an adopted Service, a user's RouteTable) is left alone
         untouched = canary.status.phase is Phase.INITIALIZING and not may_touch(canary, seen)
         everything = _all_due(canary, everything=everything)
-        if not seen.renderable:
+        if not makes(canary, seen):
             await self._return_broken(canary, seen)
             return False
         if target is not None and (everything or seen.route is None):

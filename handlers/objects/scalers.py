@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube
 from handlers.core import scaler
-from handlers.core.gate import target_turn
+from handlers.core.gate import makes, target_turn
 from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.gloo import fence_of
@@ -24,7 +24,7 @@ class Scalers:
 
         A target's scaler that is gone leaves the primary with the one that it has.
         """
-        if canary.spec.autoscaler_ref is None or not seen.renderable or seen.scaler is None or seen.target is None:
+        if canary.spec.autoscaler_ref is None or not makes(canary, seen) or seen.scaler is None or seen.target is None:
             return
         await self._follow(canary, seen)
         await self.pause_or_wake(canary, seen)

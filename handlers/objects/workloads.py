@@ -9,7 +9,7 @@ from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
 from handlers.core import configs, primary, scaler
 from handlers.core.configs import Revision
-from handlers.core.gate import target_turn
+from handlers.core.gate import makes, target_turn
 from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
@@ -35,9 +35,9 @@ class Workloads:
         ``everything``: what it reads is looked at as well. Conflicts are raised: the caller looks again.
         """
         target = seen.target_workload
-        # what it returns to is in its snapshot, whatever the spec says by now
-        renderable = seen.renderable or canary.status.returning is not None
-        if target is None or not renderable or not canary.status.primary_step:
+        # what it runs, or returns to, is in its snapshot, whatever the spec says by now
+        possible = seen.repairable or canary.status.returning is not None
+        if target is None or not possible or not canary.status.primary_step:
             return
         status, existing = canary.status, seen.primary_workload
         if not _primary_due(status, existing) and not (everything and await self._damaged(canary, existing)):
@@ -82,7 +82,7 @@ class Workloads:
     async def target(self, canary: Canary, seen: Observation) -> None:
         """Once per transition: afterwards its replicas belong to the HPA, to GitOps, to people."""
         target = seen.target_workload
-        if target is None or not (seen.renderable or canary.deleting):
+        if target is None or not (makes(canary, seen) or canary.deleting):
             return
         status = canary.status
         fence = target.fence(TARGET_STEP)

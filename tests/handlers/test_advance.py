@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
@@ -81,6 +82,31 @@ async def test_a_conflict_on_the_status_starts_the_wake_over_and_asks_no_hook_tw
     house.kube.before = None
     assert (await house.status()).canary_weight == 50
     assert house.answering.asked.count("load") == 1
+
+
+async def test_what_was_not_asked_before_a_conflict_is_asked_after_it(house: House) -> None:
+    """The gateway was behind when the rollback hook alone was asked, and caught up while that thought about it."""
+    url = f"{house.answering.url}/hook/"
+    hooks = [{"name": name, "type": name, "url": url + name} for name in ("pre-rollout", "rollback")]
+    house.answering.gates = {"rollback": 403, "pre-rollout": 500}
+    await house.prepare(analysis={"webhooks": hooks})
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.catch_up()
+    await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"status": None})
+    first = iter(["once"])
+
+    async def meanwhile(name: str) -> None:
+        if name == "rollback" and next(first, None):
+            await house.gloo()
+            await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"metadata": {"labels": {"moved": "yes"}}})
+
+    house.answering.meanwhile = meanwhile
+    house.now += timedelta(seconds=10)
+    await house.wake(house.slot())
+    status = await house.status()
+    assert house.answering.asked == ["rollback", "rollback", "pre-rollout"]
+    assert (status.canary_weight, status.failed_checks, status.pre_rollout_passed) == (0, 1, False)
 
 
 async def test_somebody_who_always_wins_the_commit_leaves_it_to_the_next_wake(house: House) -> None:

@@ -9,6 +9,7 @@ from handlers.core.kinds import pods
 from handlers.core.kinds.anatomy import Inherited, Object, Role, Source
 from handlers.core.observation import Rules
 from schemas.canary import Canary
+from schemas.status import CanaryStatus, Phase
 from schemas.workload import Readiness, Workload
 
 _COPIED = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHistoryLimit")
@@ -38,12 +39,14 @@ class DeploymentTarget:
         return made
 
     def spec(self, source: Source, existing: Workload | None) -> Object:
-        """A new primary has the target's size. Later it follows that only without a scaler, unless it is parked."""
+        """A new primary has the target's size; later it follows that with a promotion, without a scaler, if it is not
+        parked. A repair, or the way back, leaves it the size that its users need.
+        """
         made = pods.spec(source, existing, _COPIED, self.content(source))
         size = source.target.replicas
         if existing is None:
             made["replicas"] = size or 1
-        elif size and source.canary.spec.autoscaler_ref is None:
+        elif size and source.canary.spec.autoscaler_ref is None and _sized_anew(source.canary.status):
             made["replicas"] = size
         return made
 
@@ -55,6 +58,10 @@ class DeploymentTarget:
 
     def canary_not_ready(self, place: str, found: Readiness) -> str:
         return f"canary deployment {place} not ready: {found.message}"
+
+
+def _sized_anew(status: CanaryStatus) -> bool:
+    return status.phase in (Phase.INITIALIZING, Phase.PROMOTING) and status.returning is None
 
 
 def _spread(spec: Object, old: str, new: str, rules: Rules) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.core import copies, desired, pods, primary, scaler, validate
 from handlers.core.belongings import leads_here
-from handlers.core.gate import gateway
+from handlers.core.gate import gateway, makes
 from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation, Orphan, Rules
@@ -135,7 +135,8 @@ class Cluster:
         )
         overdue = [workload.name for workload in pods.overdue(canary, seen)]
         trouble = {name: self.pod_trouble[name] for name in overdue if name in self.pod_trouble}
-        return seen.model_copy(update={"problems": validate.problems(canary, seen), "pod_trouble": trouble})
+        found = {"problems": validate.problems(canary, seen), "obstacles": validate.obstacles(canary, seen)}
+        return seen.model_copy(update=found | {"pod_trouble": trouble})
 
     def _lost(self, canary: Canary) -> tuple[str, ...]:
         ref = canary.spec.autoscaler_ref
@@ -171,9 +172,9 @@ class Cluster:
             return
         if not status.step or (canary.spec.suspend and status.settled):
             return
-        if not seen.renderable:
+        if not makes(canary, seen):
             self._return_broken(status, seen)
-            if status.returning:
+            if seen.repairable or status.returning:
                 self._project_primary(canary)
             return
         if kind_of(canary).brings_services and self.canary_copy is None:

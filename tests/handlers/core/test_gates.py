@@ -267,3 +267,32 @@ def test_blue_green_asks_once_before_all_users_move() -> None:
     world.asked.clear()
     world.until(Phase.SUCCEEDED)
     assert world.asked == []
+
+
+def test_a_promotion_gate_that_is_closed_behind_an_opened_one_alerts_people() -> None:
+    world = with_hooks("confirm-traffic-increase", "confirm-promotion", stepWeight=50)
+    world.hooks |= {"confirm-promotion": False}
+    world.push("podinfo:2")
+    while world.weight < 50:
+        world.tick()
+    world.hooks["confirm-traffic-increase"] = False
+    world.tick()
+    assert world.alerts[-1] == ("warn", "Canary traffic increase is waiting for approval.")
+    world.hooks["confirm-traffic-increase"] = True
+    world.tick(3)
+    assert world.phase is Phase.WAITING_PROMOTION
+    assert world.alerts[-1] == ("warn", "Canary promotion is waiting for approval.")
+
+
+def test_a_maximum_that_is_raised_while_promotion_waits_asks_the_gate_before_more_traffic() -> None:
+    world = with_hooks("confirm-traffic-increase", "confirm-promotion", stepWeight=10, maxWeight=30)
+    world.hooks["confirm-promotion"] = False
+    world.push("podinfo:2")
+    world.until(Phase.WAITING_PROMOTION)
+    world.hooks["confirm-traffic-increase"] = False
+    world.edit_analysis(maxWeight=80)
+    world.tick(3)
+    assert (world.phase, world.weight) == (Phase.PROGRESSING, 30)
+    world.hooks["confirm-traffic-increase"] = True
+    world.tick()
+    assert world.weight == 40

@@ -165,3 +165,18 @@ def test_the_gateways_silence_after_a_foreign_edit_is_no_news_before_the_deadlin
     world.change()
     world.change()
     assert world.reasons[-1] == "Drift"
+
+
+@pytest.mark.parametrize("verdict", ["Warning", "Rejected", "Pending", None])
+def test_whatever_the_gateway_says_of_routes_that_were_in_force_a_bad_canary_goes_back(verdict: str | None) -> None:
+    world = progressing(25)
+    world.change()
+    assert world.status.served_step == world.status.route_step
+    world.says(verdict)
+    world.answer("request-success-rate", 1)
+    failed = world.status.failed_checks
+    world.tick()
+    assert world.status.failed_checks == failed + 1
+    world.tick(3)
+    assert (world.phase, world.status.canary_weight) == (Phase.FAILED, 0)
+    assert any("failed checks threshold reached" in text for text in world.told)

@@ -159,3 +159,32 @@ def test_users_of_a_target_that_is_gone_do_not_wait_for_a_spec_to_be_mended(
     assert (world.phase, world.status.canary_weight) == (ends, 0)
     assert f"Deployment podinfo.test {'is' if how == 'gone' else 'was'} {how}" in world.told[-1] + world.told[-2]
     assert world.alerts[-1][0] == "error"
+
+
+def test_what_serves_users_is_repaired_although_nothing_can_be_judged() -> None:
+    world = World().until(Phase.INITIALIZED)
+    world.tick()
+    world.edit_analysis(metrics=[{"name": "errors"}])
+    world.route, world.primary = None, None
+    world.change(ChangeReason.DRIFT)
+    world.tick()
+    assert (world.weight, world.primary_image) == (0, "podinfo:1")
+    assert world.condition().reason == "Invalid"
+
+
+def test_a_primary_is_made_again_in_the_middle_of_a_rollout_that_cannot_be_judged() -> None:
+    world = progressing()
+    world.edit_analysis(stepWeight=0)
+    world.primary = None
+    world.change(ChangeReason.DRIFT)
+    assert (world.weight, world.primary_image) == (25, "podinfo:1")
+
+
+def test_what_cannot_be_made_is_left_alone() -> None:
+    world = World().until(Phase.INITIALIZED)
+    world.tick()
+    world.edit(service={"port": 0})
+    route, world.route = world.route, None
+    world.change(ChangeReason.DRIFT)
+    assert route is not None
+    assert world.route is None

@@ -9,7 +9,7 @@ import pytest
 from handlers.core.strategy import highest_weight, next_step, next_weight
 from schemas.analysis import Analysis
 from schemas.status import Phase
-from tests.handlers.core.manifests import ab_testing, blue_green, stepped, weighted
+from tests.handlers.core.manifests import ab_testing, blue_green, hook, stepped, weighted
 from tests.handlers.core.world import World
 
 
@@ -169,3 +169,30 @@ def test_without_metrics_readiness_and_hooks_decide() -> None:
     assert world.weight == 0
     world.not_ready = set()
     world.until(Phase.SUCCEEDED)
+
+
+def test_fewer_iterations_of_a_blue_green_rollout_skip_neither_the_gate_nor_the_users() -> None:
+    world = World(blue_green(webhooks=[hook("confirm-promotion")], iterations=10)).until(Phase.INITIALIZED)
+    world.hooks["confirm-promotion"] = False
+    world.push("podinfo:2")
+    while world.status.iterations < 6:
+        world.tick()
+    world.edit_analysis(iterations=3)
+    world.tick(3)
+    assert (world.phase, world.weight) == (Phase.WAITING_PROMOTION, 0)
+    world.edit_analysis(iterations=2)
+    world.tick(3)
+    assert (world.phase, world.weight) == (Phase.WAITING_PROMOTION, 0)
+    world.hooks["confirm-promotion"] = True
+    world.until(Phase.SUCCEEDED)
+    assert world.weights == [0, 100, 0]
+
+
+def test_more_iterations_of_a_blue_green_rollout_that_has_all_users_send_them_nowhere_again() -> None:
+    world = World(blue_green(iterations=2)).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    while world.weight < 100:
+        world.tick()
+    world.edit_analysis(iterations=5)
+    world.until(Phase.SUCCEEDED)
+    assert world.weights == [0, 100, 0]

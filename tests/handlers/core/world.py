@@ -9,6 +9,7 @@ from typing import Any
 
 from handlers.core.aftermath import carried_out
 from handlers.core.draft import Decision
+from handlers.core.gate import makes
 from handlers.core.observation import Answers, Observation
 from handlers.core.plan import Plan, plan
 from handlers.core.step import step
@@ -201,7 +202,7 @@ class World(Cluster):
     def _note(self, canary: Canary, seen: Observation) -> None:
         """What everything around it was made equal to is owed no more."""
         suspended = canary.spec.suspend and canary.status.settled
-        made = seen.renderable and seen.target is not None and not canary.asked and not suspended
+        made = makes(canary, seen) and seen.target is not None and not canary.asked and not suspended
         if canary.finalising if canary.deleting else made:
             decision = carried_out(canary, seen)
             if decision.changed:

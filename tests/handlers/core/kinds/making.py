@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from handlers.core.kinds import Source
 from handlers.core.observation import Rules
 from handlers.core.primary import primary, primary_again
 from schemas.canary import Canary
-from schemas.status import CanaryStatus
+from schemas.status import CanaryStatus, Phase
 from schemas.workload import Workload
 from tests.handlers.core.manifests import weighted
 
@@ -35,8 +36,15 @@ def made(target: dict[str, Any], **options: Any) -> dict[str, Any]:
 
 
 def made_again(existing: dict[str, Any], target: dict[str, Any], **options: Any) -> dict[str, Any]:
-    later = CanaryStatus(primary_revision=SECOND, primary_step=9)
-    return primary_again(source(target, revision=SECOND, **options), later, workload(existing, target))
+    return made_later(existing, target, CanaryStatus(phase=Phase.PROMOTING), **options)
+
+
+def made_later(existing: dict[str, Any], target: dict[str, Any], now: CanaryStatus, **options: Any) -> dict[str, Any]:
+    """As the status has it ``now``."""
+    later = now.model_copy(update={"primary_revision": SECOND, "primary_step": 9})
+    wanted = source(target, revision=SECOND, **options)
+    wanted = replace(wanted, canary=wanted.canary.model_copy(update={"status": later}))
+    return primary_again(wanted, later, workload(existing, target))
 
 
 def workload(primary: dict[str, Any], target: dict[str, Any]) -> Workload:

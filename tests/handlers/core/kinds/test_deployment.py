@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from schemas.revision import REVISION, TEMPLATE
+from schemas.status import CanaryStatus, Phase, Reason, Returning
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
-from tests.handlers.core.kinds.making import FIRST, SECOND, made, made_again, workload
+from tests.handlers.core.kinds.making import FIRST, SECOND, made, made_again, made_later, workload
 from tests.handlers.core.manifests import podinfo
 
 TOOLKIT = "kustomize.toolkit.fluxcd.io/ssa"
@@ -123,6 +124,20 @@ def test_a_primary_that_is_written_again_has_the_targets_size_and_settings(
     assert again["spec"]["selector"] == existing["spec"]["selector"]
     assert workload(again, item).runs(SECOND)
     assert not workload(again, item).runs(FIRST)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        CanaryStatus(phase=Phase.PROGRESSING),
+        CanaryStatus(phase=Phase.SUCCEEDED),
+        CanaryStatus(phase=Phase.PROMOTING, returning=Returning(phase=Phase.FAILED, reason=Reason.ROLLBACK_REQUESTED)),
+    ],
+)
+def test_a_repair_and_the_way_back_leave_the_primary_its_size(status: CanaryStatus) -> None:
+    existing = made(podinfo())
+    existing["spec"]["replicas"] = 6
+    assert made_later(existing, podinfo("podinfo:2"), status)["spec"]["replicas"] == 6
 
 
 def spread(*, key: str = "app", value: str = "podinfo", expressions: Any = ()) -> dict[str, Any]:
