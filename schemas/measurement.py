@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Literal
 
 from schemas.base import Wire
 from schemas.canary import HookType
+
+BOUNDLESS = sys.float_info.max
+"""Stands for +Inf, which JSON does not have: beyond every limit that anybody writes, and the same when read again."""
+
+
+def bounded(value: float) -> float:
+    return max(-BOUNDLESS, min(BOUNDLESS, value))
+
+
+def number(value: float, form: str) -> str:
+    """``value`` as people read it, in Python's ``form``; Prometheus' own words for what has no bounds."""
+    return ("+Inf" if value > 0 else "-Inf") if abs(value) >= BOUNDLESS else format(value, form)
 
 
 class Measurement(Wire):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from handlers.core.texts import describe_routing
 from schemas.canary import AlertRef, Canary
 from schemas.events import StepResult
+from schemas.measurement import number
 from schemas.status import CheckResult, Notice, Reason, Severity
 
 EVERYWHERE = "alerts"
@@ -107,7 +108,7 @@ def _facts(canary: Canary) -> list[tuple[str, str]]:
 def _check(check: CheckResult) -> list[tuple[str, str]]:
     found = [("Check", check.name)]
     if check.value is not None:
-        found.append(("Value", f"{check.value:g}"))
+        found.append(("Value", number(check.value, "g")))
     limits = [f"{word} {bound:g}" for word, bound in (("min", check.min), ("max", check.max)) if bound is not None]
     if limits:
         found.append(("Limit", ", ".join(limits)))

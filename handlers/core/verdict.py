@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from handlers.core.observation import Answers, Observation
 from schemas.canary import Canary, HookType, Metric
 from schemas.duration import format_duration
-from schemas.measurement import HookAnswer, Measurement
+from schemas.measurement import BOUNDLESS, HookAnswer, Measurement, number
 from schemas.status import CheckResult, Reason
 
 SUCCESS_RATE = "request-success-rate"
@@ -121,12 +121,13 @@ def _foreign_traffic(canary: Canary, reach: float, seen: Observation) -> float:
 def _out_of_range(canary: Canary, metric: Metric, value: float, sign: str, limit: float) -> str:
     start = f"Halt {canary.ref} advancement"
     if metric.template_ref is None and metric.name == SUCCESS_RATE:
-        return f"{start} success rate {value:.2f}% {sign} {_plain(limit)}%"
+        return f"{start} success rate {number(value, '.2f')}% {sign} {_plain(limit)}%"
     if metric.template_ref is None and metric.name == DURATION:
         # the histogram is in milliseconds and the peer shows whole ones
-        shown, bound = format_duration(int(value) / 1000), format_duration(int(limit) / 1000)
+        shown = format_duration(int(value) / 1000) if abs(value) < BOUNDLESS else number(value, "g")
+        bound = format_duration(int(limit) / 1000)
         return f"{start} request duration {shown} {sign} {bound}"
-    return f"{start} {metric.name} {value:.2f} {sign} {_plain(limit)}"
+    return f"{start} {metric.name} {number(value, '.2f')} {sign} {_plain(limit)}"
 
 
 def _plain(limit: float) -> str:

@@ -32,7 +32,7 @@ from handlers.adapters.metrics.prometheus import Prometheus
 from handlers.adapters.metrics.question import Cluster, Provider, Question, Reading, Tools
 from handlers.adapters.metrics.splunk import Splunk
 from handlers.adapters.metrics.stackdriver import Stackdriver
-from schemas.measurement import Measurement
+from schemas.measurement import Measurement, bounded
 from schemas.metrics import ProviderType
 
 log = logging.getLogger("canarybus.metrics")
@@ -98,8 +98,8 @@ def _addressed(question: Question, provider: Provider) -> Question:
 
 
 def _found(reading: Reading) -> dict[str, Any]:
-    value = None if reading.value is None or math.isnan(reading.value) else reading.value
-    found = {"value": value, "samples": reading.samples, "detail": reading.message, "reach": reading.reach}
+    value, samples = (None if it is None or math.isnan(it) else bounded(it) for it in (reading.value, reading.samples))
+    found = {"value": value, "samples": samples, "detail": reading.message, "reach": reading.reach}
     if reading.passed is not None:
         return found | {"outcome": "verdict", "passed": reading.passed}
     if value is None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from handlers.adapters.metrics.http import Refused, as_number, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
+from handlers.adapters.metrics.reach import flux_window, moment, of_flux
 
 _PLUMBING = ("", "result", "table", "_start", "_stop", "_time", "_value")
 
@@ -23,7 +24,7 @@ class InfluxDB:
         self._http = tools.http
 
     async def read(self, question: Question) -> Reading:
-        return _reading(await self._query(question, question.query))
+        return _reading(await self._query(question, question.query), question)
 
     async def check(self, question: Question) -> None:
         await self._query(question, "buckets() |> limit(n: 1)")
@@ -49,7 +50,7 @@ class InfluxDB:
         return answer.decode(errors="replace")
 
 
-def _reading(text: str) -> Reading:
+def _reading(text: str, question: Question) -> Reading:
     try:
         rows = list(_rows(text))
     except csv.Error as error:
@@ -66,7 +67,17 @@ def _reading(text: str) -> Reading:
         raise Refused(f"the answer has no column _value; it has {', '.join(filter(None, other))}")
     # Flux has no order of its own unless the query sorts; times are RFC 3339 in UTC and compare as text
     newest = max(rows, key=lambda row: row.get("_time", ""))
-    return Reading(as_number(newest["_value"], "_value") if newest["_value"] else None)
+    if not newest["_value"]:
+        return Reading(None)
+    return Reading(as_number(newest["_value"], "_value"), reach=_reach(newest, question))
+
+
+def _reach(row: dict[str, str], question: Question) -> float:
+    """An aggregate over the whole range has no time of its own, a point of a window has that of the window's end."""
+    at, start = (moment(row.get(column, "")) for column in ("_time", "_start"))
+    if at is not None:
+        return max(question.reach_of(at), question.now - at + flux_window(question.query))
+    return of_flux(question.query, question.now) if start is None else question.now - start
 
 
 def _rows(text: str) -> Iterator[dict[str, str]]:

@@ -9,6 +9,7 @@ import orjson
 
 from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
+from handlers.adapters.metrics.reach import of_nrql
 
 _SINCE = re.compile(r"\bsince\b", re.IGNORECASE)
 _NERDGRAPH = "query($id: Int!, $nrql: Nrql!) { actor { account(id: $id) { nrql(query: $nrql) { results } } } }"
@@ -24,7 +25,8 @@ class NewRelic:
         self._http = tools.http
 
     async def read(self, question: Question) -> Reading:
-        return _reading(await self._results(question, " ".join(question.query.split())))
+        query = " ".join(question.query.split())
+        return _reading(await self._results(question, query))._replace(reach=of_nrql(query, question.now))
 
     async def check(self, question: Question) -> None:
         await self._results(question, "SELECT * FROM Metric LIMIT 1")

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from handlers.adapters.metrics.http import Refused, as_json, as_number, name_of, several, url_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
-
-_RANGE = re.compile(r"\[((?:\d+(?:ms|[smhdwy]))+)[:\]]")
-_PART = re.compile(r"(\d+)(ms|[smhdwy])")
-_SECONDS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "y": 31_536_000}
+from handlers.adapters.metrics.reach import of_promql
 
 
 class Prometheus:
@@ -26,7 +22,7 @@ class Prometheus:
 
     async def read(self, question: Question) -> Reading:
         query = " ".join(question.query.split())
-        return Reading(await self._query(question, query), reach=longest_range(query))
+        return Reading(await self._query(question, query), reach=of_promql(query))
 
     async def check(self, question: Question) -> None:
         value = await self._query(question, "vector(1)")
@@ -43,12 +39,6 @@ class Prometheus:
             insecure_skip_verify=question.insecure_skip_verify,
         )
         return value_of(as_json(answer))
-
-
-def longest_range(promql: str) -> float:
-    """Seconds of the longest range selector: it may be written out, whatever the metric's interval is."""
-    found = [sum(float(n) * _SECONDS[unit] for n, unit in _PART.findall(text)) for text in _RANGE.findall(promql)]
-    return max(found, default=0.0)
 
 
 def _headers(question: Question) -> list[tuple[str, str]]:

@@ -14,8 +14,9 @@ import orjson
 from handlers.adapters.hiding import hidden
 from handlers.adapters.metrics.extras import missing
 from handlers.adapters.metrics.http import Refused, Unreachable, as_json, as_number, name_of, several, url_of
-from handlers.adapters.metrics.prometheus import longest_range, value_of
+from handlers.adapters.metrics.prometheus import value_of
 from handlers.adapters.metrics.question import Question, Reading, Tools
+from handlers.adapters.metrics.reach import moment, of_promql
 
 _SCOPES = ("https://www.googleapis.com/auth/monitoring.read",)
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
@@ -38,9 +39,9 @@ class Stackdriver:
 
     async def read(self, question: Question) -> Reading:
         if is_mql(question.query):
-            return _mql_reading(await self._mql(question, question.query))
+            return _mql_reading(await self._mql(question, question.query), question)
         query = " ".join(question.query.split())
-        return Reading(value_of(await self._promql(question, query)), reach=longest_range(query))
+        return Reading(value_of(await self._promql(question, query)), reach=of_promql(query))
 
     async def check(self, question: Question) -> None:
         if value_of(await self._promql(question, "vector(1)")) != 1:
@@ -162,10 +163,10 @@ def _fetch(
     return _Fetched(answer.status_code, answer.headers, answer.content)
 
 
-def _mql_reading(answer: Any) -> Reading:
+def _mql_reading(answer: Any, question: Question) -> Reading:
     match answer:
         case {"timeSeriesData": [{"pointData": [*points]}]}:
-            return _newest(points)
+            return _newest(points, question)
         case {"timeSeriesData": [_, _, *_] as series}:
             raise several(name_of(item, "labelValues") for item in series)
         case {"error": {"message": words}}:
@@ -176,13 +177,20 @@ def _mql_reading(answer: Any) -> Reading:
             raise Refused("the answer has no time series")
 
 
+def _reach(point: dict[str, Any], question: Question) -> float:
+    """Back to the start of what the point tells about; a gauge's point is one moment, maybe of a window before it."""
+    start, end = (moment(_time(point, which)) for which in ("startTime", "endTime"))
+    late = 0.0 if end is None else question.reach_of(end)
+    return late if start is None else max(late, question.now - start)
+
+
 def _time(point: dict[str, Any], which: str) -> str:
     """RFC 3339 in UTC, which compares as text; empty for none."""
     interval = point.get("timeInterval")
     return str(interval.get(which, "")) if isinstance(interval, dict) else ""
 
 
-def _newest(points: list[Any]) -> Reading:
+def _newest(points: list[Any], question: Question) -> Reading:
     known = [point for point in points if isinstance(point, dict) and point.get("values")]
     if not known:
         return Reading(None)
@@ -190,9 +198,10 @@ def _newest(points: list[Any]) -> Reading:
     value = newest["values"][0] if isinstance(newest["values"], list) else None
     if not isinstance(value, dict):
         raise Refused("the newest point has no value of a known type")
+    reach = _reach(newest, question)
     for kind in ("doubleValue", "int64Value"):
         if kind in value:
-            return Reading(as_number(value[kind], kind))
+            return Reading(as_number(value[kind], kind), reach=reach)
     if "boolValue" in value:
-        return Reading(float(bool(value["boolValue"])))
+        return Reading(float(bool(value["boolValue"])), reach=reach)
     raise Refused(f"the newest point is a {next(iter(value), 'nothing')}, not a number")

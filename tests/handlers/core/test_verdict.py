@@ -10,7 +10,7 @@ from handlers.core.observation import Observation, Rules
 from handlers.core.verdict import judge_metric, limits
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
-from schemas.measurement import Measurement
+from schemas.measurement import BOUNDLESS, Measurement
 from schemas.status import CheckResult
 from tests.handlers.core.cluster import START
 from tests.handlers.core.manifests import weighted
@@ -68,6 +68,27 @@ def test_a_failed_check_says_the_value_and_its_limit(
 ) -> None:
     check = judged(name, metric, value=value)
     assert (check.verdict, check.message) == ("fail", message)
+
+
+@pytest.mark.parametrize(
+    ("name", "metric", "value", "words"),
+    [
+        (DURATION, {"query": "q", "threshold": 500}, BOUNDLESS, "request duration +Inf > 500ms"),
+        (RATE, {"thresholdRange": {"max": 50}}, BOUNDLESS, "success rate +Inf% > 50%"),
+        ("mine", {"query": "q", "threshold": 5}, BOUNDLESS, "mine +Inf > 5"),
+        ("mine", {"query": "q", "thresholdRange": {"min": 1}}, -BOUNDLESS, "mine -Inf < 1"),
+        (DURATION, {"thresholdRange": {"min": 1}}, -BOUNDLESS, "request duration -Inf < 1ms"),
+    ],
+)
+def test_a_value_without_bounds_is_beyond_every_limit_and_the_same_when_it_is_read_again(
+    name: str, metric: dict[str, Any], value: float, words: str
+) -> None:
+    check = judged(name, metric, value=value)
+    assert (check.verdict, check.message) == ("fail", f"Halt podinfo.test advancement {words}")
+    assert CheckResult.model_validate_json(check.model_dump_json()) == check
+    measured = Measurement(name=name, outcome="value", value=value)
+    again = Measurement.model_validate_json(measured.model_dump_json())
+    assert judged(name, metric, value=again.value) == check
 
 
 @pytest.mark.parametrize(

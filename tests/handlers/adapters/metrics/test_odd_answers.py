@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from handlers.adapters.kube import Access, Kube
 from handlers.adapters.metrics import Providers
 from handlers.adapters.metrics.stackdriver import _Login
-from schemas.measurement import Measurement
+from schemas.measurement import BOUNDLESS, Measurement
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.metrics.asking import ask, question
 from tests.handlers.adapters.metrics.test_contract import SECRETS, WIRES
@@ -59,6 +59,14 @@ async def test_an_answer_of_an_odd_form_is_an_error_that_says_what_is_odd(kind: 
     raw = body.encode() if isinstance(body, str) else orjson.dumps(body)
     found = await answered(kind, raw, "a/b" if kind == "externalmetrics" else "target=x")
     assert (found.outcome, found.detail[: len(words)]) == ("error", words)
+
+
+@pytest.mark.parametrize(("sample", "value"), [("+Inf", BOUNDLESS), ("-Inf", -BOUNDLESS), ("1e999", BOUNDLESS)])
+async def test_infinity_is_a_number_that_json_can_keep(sample: str, value: float) -> None:
+    body = {"status": "success", "data": {"resultType": "scalar", "result": [1, sample]}}
+    found = await answered("prometheus", orjson.dumps(body), "up", {"token": "t"})
+    assert (found.outcome, found.value) == ("value", value)
+    assert Measurement.model_validate_json(found.model_dump_json()) == found
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import ssl
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from aiohttp import web
 
 from handlers.adapters.metrics.prometheus import Prometheus, authorization
+from schemas.measurement import BOUNDLESS
 from tests.handlers.adapters.apiserver import serving
 from tests.handlers.adapters.metrics.asking import ask, check, replying
 
@@ -37,8 +37,8 @@ def vector(*values: str) -> dict[str, Any]:
     [
         (vector("99.5"), 99.5),
         (vector("0"), 0),
-        (vector("+Inf"), math.inf),
-        (vector("-Inf"), -math.inf),
+        (vector("+Inf"), BOUNDLESS),
+        (vector("-Inf"), -BOUNDLESS),
         (success("scalar", [1435781451.781, "1"]), 1),
     ],
 )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from handlers.adapters.metrics.prometheus import longest_range
+from handlers.adapters.metrics.reach import of_nrql, of_promql
 from tests.handlers.adapters.apiserver import serving
 from tests.handlers.adapters.metrics.asking import NOW, ask, check, replying
 from tests.handlers.adapters.metrics.test_contract import SECRETS, WIRES
@@ -140,13 +141,71 @@ async def test_our_own_token_never_goes_to_an_external_address() -> None:
     [
         ("up", 0),
         ("sum(rate(x[1m]))", 60),
-        ("rate(x[1m]) / rate(y[1h30m] offset 1m)", 5400),
+        ("rate(x[1m]) / rate(y[1h30m] offset 1m)", 5460),
+        ("rate(x[1m] offset 30m)", 1860),
+        ("x OFFSET 30m", 1800),
+        ("rate(x[ 30m ])", 1800),
+        ("rate(x[300])", 300),
+        ("x offset -5m", 0),
+        ("x{path='[5m]', to=\"offset 5m\"}", 0),
         ("max_over_time(rate(x[30s])[5m:10s])", 300),
         ('x{path="[not a range]"}', 0),
     ],
 )
 def test_a_range_that_is_written_out_is_how_far_a_query_reaches_back(query: str, reach: float) -> None:
-    assert longest_range(query) == reach
+    assert of_promql(query) == reach
+
+
+@pytest.mark.parametrize(
+    ("query", "reach"),
+    [
+        ("SELECT average(x) FROM M SINCE 1 day ago", 86_400),
+        ("SELECT average(x) FROM M since 1 hour 30 minutes ago UNTIL 10 minutes ago", 5400),
+        ("FROM M SELECT count(*) SINCE today FACET host", 86_400),
+        ("FROM M SELECT count(*) SINCE yesterday", 172_800),
+        ("FROM M SELECT count(*) SINCE last week", 1_209_600),
+        ("FROM M SELECT count(*) SINCE '2023-11-14 22:00:00' WHERE a = 'b'", 800),
+        (f"FROM M SELECT count(*) SINCE {(int(NOW) - 90) * MS}", 90),
+        (f"FROM M SELECT count(*) SINCE {int(NOW) - 90}", 90),
+        ("FROM M SELECT count(*) WHERE message = 'SINCE 2 days ago' SINCE 5 minutes ago", 300),
+        ("FROM M SELECT count(*)", 0),
+    ],
+)
+def test_since_is_how_far_nrql_reaches_back(query: str, reach: float) -> None:
+    assert of_nrql(query, NOW) == reach
+
+
+FLUX = 'from(bucket: "b") |> range(start: -2h)'
+WITHOUT_TIME = ",result,table,_value\n,_result,0,7\n"
+
+
+def iso(age: float) -> str:
+    return datetime.fromtimestamp(NOW - age, UTC).isoformat().replace("+00:00", "Z")
+
+
+def row(**columns: str) -> str:
+    return f",result,table,{','.join(columns)},_value\n,_result,0,{','.join(columns.values())},7\n"
+
+
+@pytest.mark.parametrize(
+    ("kind", "query", "body", "reach"),
+    [
+        ("graphite", "target=x&from=-30min", [{"datapoints": [[7, NOW - 1500], [None, NOW - 60]]}], 1500 + WINDOW),
+        ("influxdb", FLUX, row(_time=iso(3600)), 3600 + WINDOW),
+        ("influxdb", FLUX + " |> aggregateWindow(every: 1h, fn: mean)", row(_time=iso(600)), 600 + 3600),
+        ("influxdb", FLUX + " |> mean()", row(_start=iso(5000), _stop=iso(0)), 5000),
+        ("influxdb", FLUX + " |> mean()", WITHOUT_TIME, 7200),
+        ("influxdb", 'from(bucket: "b") |> range( start : 2023-11-14T22:00:00Z)', WITHOUT_TIME, 800),
+        ("influxdb", f'from(bucket: "b") |> range(start: {int(NOW) - 70})', WITHOUT_TIME, 70),
+        ("newrelic", "SELECT average(x) FROM M SINCE 1 day ago", {"results": [{"average": 7}]}, 86_400),
+    ],
+)
+async def test_what_an_answer_or_its_query_says_is_how_far_back_it_reaches(
+    kind: str, query: str, body: Any, reach: float
+) -> None:
+    async with serving(replying(body)) as url:
+        found = await ask(kind, url, query, window=WINDOW, secret=SECRETS[kind])
+    assert (found.outcome, found.value, found.reach) == ("value", 7, reach)
 
 
 LATE = f'event: data\ndata: {{"data": [{{"tsId": "A", "value": 7}}], "logicalTimestampMs": {(NOW - 60) * MS}}}\n\n'

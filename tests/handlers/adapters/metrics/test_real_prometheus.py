@@ -13,6 +13,7 @@ from deploy.sandbox.metrics import arguments, write_config, write_targets
 from deploy.sandbox.network import free_port
 from handlers.core.queries import built_in, samples_of
 from schemas.canary import Canary
+from schemas.measurement import BOUNDLESS
 from tests.handlers.adapters.metrics.asking import ask, check
 from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, weighted
 from tests.patience import PATIENCE
@@ -26,7 +27,7 @@ BUILT_IN = [query(CANARY, metric) for metric in CANARY.spec.analysis.metrics for
 ANSWERS = [
     ("vector(7)", "value", 7.0, ""),
     ("7", "value", 7.0, ""),
-    ("vector(1) / vector(0)", "value", float("inf"), ""),
+    ("vector(1) / vector(0)", "value", BOUNDLESS, ""),
     ("vector(1) > 2", "empty", None, "no values found"),
     ("vector(0) / vector(0)", "empty", None, "no values found"),
     (TWO, "error", None, 'query returned multiple values: {pod="a"}, {pod="b"}'),

@@ -97,6 +97,21 @@ async def test_nothing_is_no_data(answer: Any) -> None:
     assert (await ask_google(Google(answer), MQL)).outcome == "empty"
 
 
+@pytest.mark.parametrize(
+    ("interval", "reach"),
+    [
+        ({"startTime": "2023-11-14T21:13:20Z", "endTime": "2023-11-14T22:13:20Z"}, 3600),
+        ({"startTime": "2023-11-14T22:03:20Z", "endTime": "2023-11-14T22:03:20Z"}, 600 + 60),
+        ({"endTime": "2023-11-14T22:03:20Z"}, 600 + 60),
+        ({}, 0),
+    ],
+)
+async def test_the_interval_of_a_point_is_how_far_back_it_reaches(interval: dict[str, str], reach: float) -> None:
+    points = [{"values": [{"doubleValue": 7}], "timeInterval": interval}]
+    found = await ask_google(Google({"timeSeriesData": [{"pointData": points}]}), MQL)
+    assert (found.value, found.reach) == (7, reach)
+
+
 async def test_several_series_are_named() -> None:
     found = await ask_google(Google(series(("t", {"doubleValue": 1}), count=2)), MQL)
     assert 'multiple values: [{"stringValue":"a"}]' in found.detail
