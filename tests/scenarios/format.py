@@ -82,7 +82,8 @@ Deed = Literal[
 class Then(Strict):
     """What is to be seen after a step. ``told``, ``alert``, ``asked``, ``written`` look at that step alone.
 
-    ``apex``: whose pods the Service that users know selects; only the cluster has one.
+    ``apex``: whose pods the Service that users know selects; only the cluster has one. ``sent`` there: a line for each
+    question to a metric provider, its path and the headers that say who asks.
     """
 
     phase: Phase | None = None
@@ -106,6 +107,8 @@ class Then(Strict):
     reasons: Texts | None = None
     hears: Texts | None = None
     queries: Texts | None = None
+    sent: Texts | None = None
+    not_sent: Texts | None = None
     objects: dict[str, Literal["missing"] | dict[str, Any]] | None = None
     hashes: Literal["Flagger's", "ours"] | None = None
     gone: bool | None = None

@@ -70,6 +70,7 @@ class OnCluster:
         self.heard.receivers.clear()
         self.answers.asked.clear()
         self.answers.queries.clear()
+        self.answers.sent.clear()
         self.house.kube.reset()
         self.reply = ""
         await getattr(self, f"_{action}")(value)
@@ -135,6 +136,7 @@ class OnCluster:
             reply=self._plain(self.reply),
             hashes=hashes_of(status),
             queries=tuple(self.answers.queries),
+            sent=tuple(self.answers.sent),
             reasons=tuple(notice.reason for notice in self.heard.notices),
             hears=tuple(self.heard.receivers),
             written=tuple(written),
@@ -185,8 +187,7 @@ class OnCluster:
         order = Order(verb=value) if isinstance(value, str) else value
         body = {key: text for key, text in order.model_dump(exclude={"verb", "again"}).items() if text}
         await self.house.catch_up()
-        last = (await self.house.status()).last_command
-        if order.again and last is not None:
+        if order.again and (last := (await self.house.status()).last_command):
             body["id"] = last.id
         reply = await self._woken(self.house.command(order.verb, **body))
         self.reply = f"{'accepted' if reply.accepted else 'refused'}: {reply.message}"

@@ -34,6 +34,7 @@ class Seen:
     reasons: tuple[str, ...] = ()
     hashes: str = ""
     queries: tuple[str, ...] = ()
+    sent: tuple[str, ...] = ()
     objects: Mapping[str, Any] | None = None
     gone: bool = False
     hears: tuple[str, ...] = ()
@@ -165,6 +166,8 @@ _SENTENCES: dict[str, Any] = {
     "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
     "objects": _objects,
     "queries": lambda wanted, seen: _each("queries", wanted, seen.queries),
+    "sent": lambda wanted, seen: _each("sent", wanted, seen.sent),
+    "not_sent": lambda wanted, seen: _none("sent", wanted, seen.sent),
     "reasons": lambda wanted, seen: _each("reasons", wanted, seen.reasons),
     "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,

@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from nats.aio.client import Client
 
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound
@@ -27,6 +28,9 @@ _PATIENCE = 20.0
 """Seconds for the real controllers to roll a Deployment."""
 
 
+_WHO = ("authorization", "x-tenant")
+
+
 class Answers(Answering):
     """Hooks by name, and metrics by name: 100 unless a scenario says otherwise."""
 
@@ -35,6 +39,8 @@ class Answers(Answering):
         self.values: dict[str, float | str] = {}
         self.away = False
         self.queries: list[str] = []
+        self.sent: list[str] = []
+        """To metric providers: the path, and the headers that say who asks."""
         self.once: set[str] = set()
         """Hooks that pass the next time, and no more."""
 
@@ -48,7 +54,17 @@ class Answers(Answering):
             self.gates[name] = 403
         return web.Response(status=answer, text="no")
 
+    def _note(self, request: web.Request) -> None:
+        asking = [f"{key}: {value}" for key, value in request.headers.items() if key.lower() in _WHO]
+        self.sent.append(" ".join([request.path, *sorted(asking)]))
+
+    async def _external(self, request: web.Request) -> web.Response:
+        self._note(request)
+        self.asked.append("external")
+        return await super()._external(request)
+
     async def _query(self, request: web.Request) -> web.Response:
+        self._note(request)
         query = request.query["query"]
         if query == "vector(1)":
             self.asked.append("providers")
@@ -82,9 +98,10 @@ def _answer(result: list[Object]) -> web.Response:
 
 
 class Heard(Bus):
-    """A bus that only listens: what the results of this step tell people."""
+    """A bus that only listens: what the results of this step tell people. Nobody answers on it."""
 
     def __init__(self) -> None:
+        self.client = Client()
         self.notices: list[Notice] = []
         self.receivers: list[str] = []
         self.status: CanaryStatus | None = None
