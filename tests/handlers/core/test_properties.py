@@ -62,8 +62,8 @@ def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left, story:
         happen(world, event)
     if world.primary is None and world.phase is Phase.FAILED:
         # nobody knows what it ran, and what the target runs was refused: it asks for another
-        happen(world, ("target", "back"))
-        happen(world, ("push", 9))
+        mend_everything(world)
+        world.push("podinfo:9")
     _comes_to_rest(world)
 
 

@@ -75,7 +75,8 @@ class Watched(World):
             self.earned.add(carried_revision(canary, seen))
         if after.canary_weight > before.canary_weight and not adopted:
             _is_allowed_to_rise(canary, seen, decision)
-        if before.phase is Phase.PROMOTING and after.canary_weight < before.canary_weight:
+        moved_away = after.canary_weight < before.canary_weight and not begins_again
+        if before.phase is Phase.PROMOTING and moved_away:
             forced = seen.snapshot_missing or target_gone(canary, seen)
             assert primary_readiness(canary, seen).ready or forced, "traffic left for a broken primary"
         if after.phase is Phase.PROMOTING and before.phase in ANALYSED:
