@@ -18,6 +18,7 @@ from handlers.adapters.bus import Bus, connection_options
 from handlers.adapters.errors import AdapterError, Forbidden
 from handlers.adapters.kube import Kube, find_access
 from handlers.adapters.metrics import Providers
+from handlers.adapters.metrics.http import LIMITS
 from handlers.adapters.outcomes import Outcomes
 from handlers.adapters.settling import Settling, broker_options
 from handlers.adapters.telemetry import Metrics, Probes
@@ -100,12 +101,9 @@ class App:
 
     async def _wire(self, broker: NatsBroker, settling: Settling) -> None:
         """Adapters into decisions, decisions into subscribers."""
-        # one context: httpx would load everybody's certificates again for each proxy, 2 MB every time
-        http = await self._stack.enter_async_context(
-            httpx.AsyncClient(follow_redirects=True, verify=httpx.create_ssl_context())
-        )
         bus = broker.connection
-        webhooks, providers, alerts = Webhooks(http, bus), Providers(http, self.kube, bus), Alerts(http)
+        hooks, metrics, chats = [await self._stack.enter_async_context(client) for client in http_clients(3)]
+        webhooks, providers, alerts = Webhooks(hooks, bus), Providers(metrics, self.kube, bus), Alerts(chats)
         for adapter in (webhooks, providers, alerts):
             self._stack.push_async_callback(adapter.close)
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
@@ -200,6 +198,15 @@ class App:
         ):
             if durable in self.durables:
                 settling.subscriber(broker, durable, workers=workers)(handler)
+
+
+def http_clients(count: int) -> list[httpx.AsyncClient]:
+    """One for each kind of call, so that none waits for another's connections.
+
+    They share one context: httpx would load everybody's certificates again for each, and each proxy, 2 MB every time.
+    """
+    trusted = httpx.create_ssl_context()
+    return [httpx.AsyncClient(follow_redirects=True, verify=trusted, limits=LIMITS) for _ in range(count)]
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import time
 from dataclasses import replace
 from itertools import takewhile
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from handlers.adapters.errors import AdapterError, NotFound, TransientError
 from handlers.adapters.kube import Kube
 from handlers.adapters.metrics import Providers, Question
+from handlers.adapters.secret_data import SecretData
 from handlers.core.observation import Observation
 from handlers.core.queries import built_in, judge_question, render, samples_of
 from handlers.core.verdict import counts, in_order
@@ -141,11 +141,9 @@ class Measurer:
         place = f"{template.metadata.name}.{namespace}"
         try:
             secret = await self._kube.get(SECRET, namespace, ref.name)
-            return {key: base64.b64decode(value).decode() for key, value in (secret.get("data") or {}).items()}
+            return SecretData(secret.get("data") or {}, f"Metric template {place} secret {ref.name}")
         except NotFound as error:
             raise ValueError(f"Metric template {place} secret {ref.name} not found in {namespace}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"Metric template {place} secret {ref.name} error: a value is not UTF-8 text") from error
 
     async def _check(self, canary: Canary, metric: Metric) -> str:
         """Inline queries are not asked for: whoever answers the built-in ones answers them (spec lifecycle 2.7)."""

@@ -69,6 +69,23 @@ async def test_credentials_come_from_the_secret_as_it_is_now(house: House) -> No
     assert "s3cret" not in str([result.to_wire() for result in await house.results()])
 
 
+async def test_a_binary_key_of_the_secret_matters_only_where_it_is_used(house: House) -> None:
+    await house.prepare(analysis={"metrics": METRICS})
+    await _template(house, secretRef={"name": "prometheus"})
+    binary, token = (base64.b64encode(raw).decode() for raw in (b"\xff\xfe", b"s3cret"))
+    metadata = {"name": "prometheus", "namespace": NAMESPACE}
+    await house.admin.create(SECRET, {"metadata": metadata, "data": {"keystore.jks": binary, "token": token}})
+    await _judging(house)
+    assert house.answering.authorisations[-1] == "Bearer s3cret"
+    await house.admin.patch(SECRET, NAMESPACE, "prometheus", {"data": {"token": binary}})
+    await house.tick()
+    status = await house.status()
+    assert status.last_step is not None
+    assert (
+        "Metric template not-found-percentage.default secret prometheus error: the value of token is not UTF-8 text"
+    ) in status.last_step.message
+
+
 @pytest.mark.parametrize(
     ("provider", "words"),
     [

@@ -7,14 +7,17 @@ them, and no secret goes to another address than the template's or appears in a 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import math
+import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
+import orjson
 from nats.aio.client import Client
 
 from handlers.adapters.hiding import hidden, secrets_of
@@ -32,9 +35,11 @@ from handlers.adapters.metrics.prometheus import Prometheus
 from handlers.adapters.metrics.question import Cluster, Provider, Question, Reading, Tools
 from handlers.adapters.metrics.splunk import Splunk
 from handlers.adapters.metrics.stackdriver import Stackdriver
+from handlers.adapters.metrics.waiting import Waiting
 from schemas.measurement import Measurement, bounded
 from schemas.metrics import ProviderType
 
+Answer = TypeVar("Answer")
 log = logging.getLogger("canarybus.metrics")
 _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.PROMETHEUS: Prometheus,
@@ -55,7 +60,14 @@ _KINDS: Mapping[ProviderType, type[Provider]] = {
 class Providers:
     """Asks any of them. ``client`` and ``bus`` stay the caller's to close."""
 
-    def __init__(self, client: httpx.AsyncClient, cluster: Cluster, bus: Client | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        cluster: Cluster,
+        bus: Client | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._waiting = Waiting(clock)
         self._http = Http(client)
         self._tools = Tools(self._http, cluster, bus)
         self._made: dict[ProviderType, Provider] = {}
@@ -71,8 +83,7 @@ class Providers:
             provider = self._provider(kind)
             asked = _addressed(question, provider)
             shown = shown.model_copy(update={"endpoint": without_password(asked.address)})
-            async with asyncio.timeout(provider.timeout):
-                reading = await provider.read(asked)
+            reading = await self._in_time(kind, asked, provider.read)
         except Exception as error:
             return shown.model_copy(update=_failure(error, question, kind))
         return shown.model_copy(update=_found(reading))
@@ -81,11 +92,25 @@ class Providers:
         """Empty, or why it would not answer."""
         try:
             provider = self._provider(kind)
-            async with asyncio.timeout(provider.timeout):
-                await provider.check(_addressed(question, provider))
+            await self._in_time(kind, _addressed(question, provider), provider.check)
         except Exception as error:
             return str(_failure(error, question, kind)["detail"])
         return ""
+
+    async def _in_time(
+        self, kind: ProviderType, asked: Question, do: Callable[[Question], Awaitable[Answer]]
+    ) -> Answer:
+        """Not at all while the other side wants to be left alone."""
+        account = _account(kind, asked)
+        if left := self._waiting.left(account):
+            raise Unreachable(f"the provider asked for time; it is asked again in {math.ceil(left)} s")
+        try:
+            async with asyncio.timeout(_KINDS[kind].timeout):
+                return await do(asked)
+        except Unreachable as error:
+            if error.wait:
+                self._waiting.note(account, error.wait)
+            raise
 
     def _provider(self, kind: ProviderType) -> Provider:
         if kind not in self._made:
@@ -95,6 +120,12 @@ class Providers:
 
 def _addressed(question: Question, provider: Provider) -> Question:
     return replace(question, address=question.address or provider.default_address)
+
+
+def _account(kind: ProviderType, question: Question) -> str:
+    """Limits are by login; only a digest of it stays here."""
+    whole = [kind.value, question.address, sorted((question.secret or {}).items()), sorted(question.headers.items())]
+    return hashlib.sha256(orjson.dumps(whole)).hexdigest()
 
 
 def _found(reading: Reading) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ssl
 import tempfile
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,15 @@ from typing import Any
 import httpx
 import orjson
 
+from handlers.adapters.metrics.waiting import retry_after
+
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_REDIRECTS = 5
 _MOST_CLIENTS = 32
 _LONGEST_NAME = 200
 """Characters of a series' name."""
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+"""Connections are not rationed: who is asked has a time limit, and one that hangs must not make others wait for it."""
 _TLS_KEYS = ("ca.crt", "tls.crt", "tls.key")
 """Keys of a Secret with the CA that signed the provider's certificate, and a client certificate for it."""
 
@@ -28,7 +33,11 @@ class Refused(Exception):  # noqa: N818 - the provider's own words, not a fault 
 
 
 class Unreachable(Refused):
-    """No answer, 429 or 5xx: asking again later may help."""
+    """No answer, 429 or 5xx: asking again later may help. ``wait``: seconds that it asked to be left alone for."""
+
+    def __init__(self, detail: str, wait: float = 0.0) -> None:
+        super().__init__(detail)
+        self.wait = wait
 
 
 class Http:
@@ -88,7 +97,7 @@ class Http:
             if len(self._others) >= _MOST_CLIENTS:
                 # a rotated certificate; who is asking through the oldest just now is told Unreachable
                 self._others.pop(next(iter(self._others)))
-            self._others[name] = httpx.AsyncClient(verify=_context(tls, verify=not insecure_skip_verify))
+            self._others[name] = httpx.AsyncClient(verify=_context(tls, verify=not insecure_skip_verify), limits=LIMITS)
         return self._others[name]
 
 
@@ -124,8 +133,8 @@ def _raise_for(response: httpx.Response, body: bytes) -> None:
     said = body[:300].decode(errors="replace").strip()
     detail = f"error response: Status {code} {response.reason_phrase}: {said}"
     if code == 429 or code >= 500:
-        wait = response.headers.get("retry-after", "")
-        raise Unreachable(detail + (f" (asked again after {wait} s at the earliest)" if wait.isdigit() else ""))
+        wait = retry_after(response.headers.get("retry-after", ""), time.time())
+        raise Unreachable(detail + (f" (asked again after {wait:.0f} s at the earliest)" if wait else ""), wait)
     raise Refused(detail)
 
 

@@ -71,7 +71,8 @@ class Stackdriver:
             )
         except Refused as error:
             # the token is none of the Secret's values, which are hidden for every provider
-            raise type(error)(hidden(str(error), [token])) from None
+            error.args = (hidden(str(error), [token]),)
+            raise
         return as_json(answer)
 
     def _login(self, secret: Mapping[str, str] | None) -> _Login:
