@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AdapterError, Conflict, NotFound, PermanentError, TransientError
@@ -105,16 +105,19 @@ class Advance:
         ear = Ear()
         try:
             return await self._try(ref, stimulus, started, ear)
-        except (AdapterError, asyncio.CancelledError):
+        except (AdapterError, asyncio.CancelledError) as error:
             if ear.signal is not None:
                 # it may be given once only: as a command it is kept until it can be obeyed
                 await self._bus.publish(ear.signal, source=SOURCE)
+            if isinstance(error, PermanentError):
+                # somebody may give a right, raise a quota, install what is missing
+                raise TransientError(str(error), delay=_REFUSED) from error
             raise
 
     async def _try(self, ref: Ref, stimulus: Stimulus, started: float, ear: Ear) -> tuple[Reply, str]:
         kept: Kept | None = None
         for _ in range(_COMMITS):
-            sight = await self._observer.look(ref, stimulus)
+            sight = await self._look(ref, stimulus, started)
             if sight is None:
                 await self._farewell(stimulus)
             if sight is None or not self._concerns(sight.canary, stimulus):
@@ -129,10 +132,22 @@ class Advance:
             except (Conflict, NotFound):
                 # changed or deleted meanwhile: the next look says which
                 continue
+            except PermanentError as error:
+                await self._refused(sight, error, started)
             ear.signal = None
             await self._carry_out(sight, committed, stimulus, started)
             return decision.reply or _told(committed), "committed" if decision.changed else "unchanged"
         raise TransientError(f"Canary {ref} is being changed by others; left to the next wake")
+
+    async def _look(self, ref: Ref, stimulus: Stimulus, started: float) -> Sight | None:
+        """What may not be read is said like what may not be written."""
+        try:
+            return await self._observer.look(ref, stimulus)
+        except PermanentError as error:
+            glimpse = await self._observer.glimpse(ref, stimulus)
+            if glimpse is None or not self._concerns(glimpse.canary, stimulus):
+                return glimpse
+            await self._refused(await self._teller.tell_again(glimpse), error, started)
 
     async def _farewell(self, stimulus: Stimulus) -> None:
         if isinstance(stimulus, Change) and stimulus.reason is ChangeReason.DELETED:
@@ -207,21 +222,26 @@ class Advance:
         if canary.status.step != sight.canary.status.step:
             await self._teller.tell(sight, sight.seen, canary.status, time.monotonic() - started)
         if refusal is not None:
-            with suppress(AdapterError):
-                await self._note(sight, canary, obstructed(canary, sight.seen, str(refusal)), started)
-            raise TransientError(str(refusal), delay=_REFUSED) from refusal
+            await self._refused(sight._replace(canary=canary), refusal, started)
         if projected.whole:
-            await self._note(sight, projected.canary, carried_out(projected.canary, projected.seen), started)
+            sight = sight._replace(canary=projected.canary)
+            await self._note(sight, carried_out(projected.canary, projected.seen), started)
 
-    async def _note(self, sight: Sight, canary: Canary, decision: Decision, started: float) -> None:
+    async def _refused(self, sight: Sight, refusal: PermanentError, started: float) -> NoReturn:
+        """Said to people, if it can be written down, and raised again."""
+        with suppress(AdapterError):
+            await self._note(sight, obstructed(sight.canary, sight.seen, str(refusal)), started)
+        raise refusal
+
+    async def _note(self, sight: Sight, decision: Decision, started: float) -> None:
         """What came of it, written unless others have gone on: they find everything owed yet."""
+        canary = sight.canary
         if decision.status == canary.status:
             return
         with suppress(Conflict, NotFound):
             written = await self._write(canary, canary.status.to_wire(), decision.status)
             if decision.changed:
-                before = sight._replace(canary=canary)
-                await self._teller.tell(before, sight.seen, written.status, time.monotonic() - started)
+                await self._teller.tell(sight, sight.seen, written.status, time.monotonic() - started)
 
 
 def _told(canary: Canary) -> Reply:

@@ -15,6 +15,7 @@ from handlers.core.desired import apex_due, route_table_is_current, services
 from handlers.core.observation import Observation, Rules
 from handlers.objects import configs, orphans, pods, snapshots
 from handlers.objects.configs import Found
+from handlers.together import together
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.names import Names
@@ -99,6 +100,13 @@ class Observer:
             # somebody edited the spec: what was read belongs to other names
             names = canary.names
 
+    async def glimpse(self, ref: Ref, stimulus: Stimulus) -> Sight | None:
+        """The Canary alone, when something around it cannot be read; None when there is no such Canary."""
+        item = await self._canary(ref)
+        if item is None:
+            return None
+        return Sight(Canary.from_object(item), item, Observation(now=self.now(), stimulus=stimulus, rules=self._rules))
+
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
 
@@ -109,9 +117,7 @@ class Observer:
         wanted = [(ROUTE_TABLE, names.service), (workload, names.target), (workload, f"{names.target}-primary")]
         if scaler := SCALERS.get(names.scaler_kind):
             wanted += [(scaler, names.scaler), (scaler, f"{names.scaler}-primary")]
-        return Objects(
-            *await asyncio.gather(*(self._kube.find(resource, ref.namespace, name) for resource, name in wanted))
-        )
+        return Objects(*await together(*(self._kube.find(resource, ref.namespace, name) for resource, name in wanted)))
 
     async def _configs(self, canary: Canary, stimulus: Stimulus, item: Object | None) -> Found:
         """Read whenever they may be news; on a tick that finds the known revision the status knows them well enough.
@@ -145,13 +151,7 @@ class Observer:
         target = Workload(around.target).template if around.target else {}
         return await configs.carried(self._kube, canary, Workload(around.primary).template, target, live)
 
-    async def _observation(
-        self,
-        canary: Canary,
-        stimulus: Stimulus,
-        around: Objects,
-        found: Found,
-    ) -> Observation:
+    async def _observation(self, canary: Canary, stimulus: Stimulus, around: Objects, found: Found) -> Observation:
         status, (route, target, primary, *_) = canary.status, around
         workload, own = Workload(target) if target else None, Workload(primary) if primary else None
         unproven = status.phase is Phase.NEW or status.invalid or canary.asked is not None

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 
 from handlers.adapters.bus import Bus
-from handlers.adapters.errors import Conflict, NotFound
+from handlers.adapters.errors import Conflict, PermanentError
 from handlers.adapters.kube import Kube
 from handlers.core.observation import Observation
 from handlers.core.receivers import Everywhere, receivers
@@ -74,7 +74,8 @@ class Teller:
         body = {"metadata": guard, "status": {"lastStep": {"told": True}}}
         try:
             item = await self._kube.patch(CANARY, ref.namespace, ref.name, body, subresource="status")
-        except (Conflict, NotFound):
+        except (Conflict, PermanentError):
+            # there will be another time
             return sight
         return sight._replace(item=item, canary=Canary.from_object(item))
 

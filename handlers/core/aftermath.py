@@ -10,7 +10,12 @@ from schemas.status import CanaryStatus, Phase, Reason, Refused
 
 
 def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
-    """What was decided cannot be made true: the API server's own words, told once; ``Ready`` says so until it can."""
+    """What was decided, or is to be, cannot be done: the API server's own words, told once.
+
+    ``Ready`` says so until it can. An edit that nobody has decided about yet stays one.
+    """
+    observed = {"generation": canary.status.observed_generation}
+    canary = canary.model_copy(update={"metadata": canary.metadata.model_copy(update=observed)})
     draft = Draft.begin(canary, seen)
     text, before = f"Canary {draft.place} cannot be carried out: {words}", canary.status.refused
     if before is not None and before.message == text:
@@ -27,7 +32,7 @@ def carried_out(canary: Canary, seen: Observation) -> Decision:
     status = canary.status
     if not status.surroundings_owed or status.observed_generation != canary.metadata.generation:
         return Decision(status)
-    if status.refused is None and _found_by_routes(status):
+    if _found_by_routes(status):
         return Decision(status)
     if status.refused is None:
         return Decision(status.model_copy(update={"surroundings_owed": 0}))
@@ -43,4 +48,5 @@ def made_before_routes(draft: Draft) -> Draft:
 
 
 def _found_by_routes(status: CanaryStatus) -> bool:
-    return status.phase is Phase.INITIALIZING and 0 < status.surroundings_owed == status.route_step
+    known = status.phase is Phase.INITIALIZING and status.refused is None
+    return known and 0 < status.surroundings_owed == status.route_step

@@ -11,6 +11,7 @@ from handlers.adapters.kube import Kube, Object
 from handlers.core import configs
 from handlers.core.belongings import copy_names
 from handlers.core.configs import Config, Revision
+from handlers.together import together
 from schemas.canary import Canary
 from schemas.configs import resource_of
 from schemas.resources import TARGETS
@@ -28,7 +29,7 @@ class ConfigCopies:
         ``prefixes`` of the labels that they take over.
         Raises Conflict when one has moved on, or carries a later step of this Canary.
         """
-        names = await asyncio.gather(*(self._write(canary, config, prefixes) for config in revision.configs))
+        names = await together(*(self._write(canary, config, prefixes) for config in revision.configs))
         return {config.key: name for config, name in zip(revision.configs, names, strict=True)}
 
     async def _write(self, canary: Canary, config: Config, prefixes: Sequence[str]) -> str:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.adapters.errors import AlreadyExists, Conflict
@@ -16,6 +15,7 @@ from handlers.core.observation import Observation
 from handlers.core.passing import passing_patch
 from handlers.core.renaming import may_touch
 from handlers.objects import copies
+from handlers.together import together
 from schemas.base import merge_patch
 from schemas.canary import Canary
 from schemas.gloo import ROUTE_STEP
@@ -95,7 +95,7 @@ class Router:
         services = desired.services(canary, target, self._keys).items()
         selectors = desired.selectors(target, self._keys).items()
         upstreams = [desired.upstream(canary, role, selector, source) for role, selector in selectors]
-        await _all(
+        await together(
             *(
                 self._service(canary, body, new=new, untouched=untouched, apex=role == "apex")
                 for role, body in services
@@ -193,13 +193,6 @@ class Router:
             return
         routes = desired.routes_back((seen.route.get("spec") or {}).get("routes") or ())
         await self._write(canary, seen.route, routes, {"annotations": {ROUTE_STEP: str(status.route_step)}})
-
-
-async def _all(*writes: Awaitable[None]) -> None:
-    """Together, each to its end; of several failures always the same is raised: people are told of a new one only."""
-    for outcome in await asyncio.gather(*writes, return_exceptions=True):
-        if outcome is not None:
-            raise outcome
 
 
 def _all_due(canary: Canary, *, everything: bool) -> bool:

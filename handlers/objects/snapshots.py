@@ -15,6 +15,7 @@ from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owner
 from handlers.core.configs import Config, Revision
 from handlers.objects import configs
+from handlers.together import together
 from schemas.canary import Canary
 from schemas.configs import resource_of
 from schemas.resources import CONTROLLER_REVISION, Resource
@@ -43,7 +44,7 @@ async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label
     except AlreadyExists:
         snapshot = await kube.get(CONTROLLER_REVISION, canary.metadata.namespace, name_of(canary, revision))
         await _belong(kube, CONTROLLER_REVISION, snapshot, owner(canary))
-    await asyncio.gather(*(_keep(kube, snapshot, config, label_prefixes) for config in kept.configs))
+    await together(*(_keep(kube, snapshot, config, label_prefixes) for config in kept.configs))
 
 
 async def load(kube: Kube, canary: Canary, revision: str, target: Workload | None) -> Revision | None:

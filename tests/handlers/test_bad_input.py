@@ -200,6 +200,8 @@ async def test_a_missing_right_is_said_to_people_and_work_goes_on_when_it_is_giv
     assert await house.weight() == 0
     house.kube.before = None
     await house.until(Phase.SUCCEEDED)
+    told = [notice.reason.value for result in await house.results() for notice in result.notices]
+    assert (told.count("Refused"), told.count("Mended")) == (1, 1)
 
 
 async def test_a_cluster_without_gloo_is_told_what_to_install_and_goes_on_when_it_is(house: House) -> None:

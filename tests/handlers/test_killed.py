@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from handlers.adapters.errors import Forbidden, PermanentError, TransientError, Unavailable
+from handlers.adapters.errors import Forbidden, TransientError, Unavailable
 from handlers.adapters.kube import Object
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason, Stimulus
@@ -96,9 +96,6 @@ class Town:
                 acked = True
             except (Crash, TransientError):
                 strike.another_process()
-            except PermanentError:
-                # a dead letter: the watcher says it again, because the status says another generation than the spec
-                stimulus = self.changed(ChangeReason.RESYNC)
             if acked and await self._is_over():
                 house.kube.before = None
                 return

@@ -11,6 +11,7 @@ import pytest
 from handlers.adapters.errors import Forbidden, TransientError, Unavailable
 from schemas.events import Change, ChangeReason, StepResult
 from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, UPSTREAM
+from schemas.resources import NAMESPACE as NAMESPACE_KIND
 from schemas.status import Condition, Phase
 from tests.handlers.house import NAMESPACE, Crash, House
 
@@ -165,3 +166,67 @@ async def test_of_several_refusals_always_the_same_is_told(house: House) -> None
             await house.wake(message)
     assert len(await alerts(house)) == 1
     assert [result.reason for result in await house.results()].count("Refused") == 1
+
+
+async def test_what_may_not_be_read_is_told_once_and_the_edit_is_made_when_it_may(house: House) -> None:
+    await at_rest(house)
+    await house.admin.create(NAMESPACE_KIND, {"metadata": {"name": "other"}})
+    place = {"name": "source", "namespace": "other"}
+    await house.admin.create(UPSTREAM, {"metadata": place, "spec": {"connectionConfig": {"connectTimeout": "7s"}}})
+    kind = {"apiVersion": UPSTREAM.api_version, "kind": UPSTREAM.kind}
+    message = await edit(house, upstreamRef={**kind, **place})
+    words = 'upstreams.gloo.solo.io "source" is forbidden'
+    house.kube.before = failing("GET", "/namespaces/other/upstreams", Forbidden(words), times=100)
+    before = (await house.status()).step
+    for _ in range(3):
+        house.now += timedelta(seconds=30)
+        with pytest.raises(TransientError):
+            await house.wake(message)
+    text = f"Canary podinfo.default cannot be carried out: {words}"
+    assert ((await ready(house)).reason, (await ready(house)).message) == ("Refused", text)
+    assert (await house.status()).step == before + 1
+    assert await alerts(house) == [text]
+    house.kube.before = None
+    await house.wake(message)
+    made = await house.object(UPSTREAM, "default-podinfo-canaryupstream-9898")
+    assert made["spec"]["connectionConfig"] == {"connectTimeout": "7s"}
+    assert (await ready(house)).status == "True"
+
+
+async def test_a_snapshot_that_is_refused_is_told_and_the_rollout_begins_when_it_is_not(house: House) -> None:
+    await at_rest(house)
+    house.kube.before = failing("POST", "/controllerrevisions", Forbidden("exceeded quota"), times=2)
+    await house.push("podinfo:2", announce=False)
+    for _ in range(2):
+        with pytest.raises(TransientError):
+            await house.change(ChangeReason.REVISION)
+    assert (await house.status()).phase is Phase.INITIALIZED
+    assert await alerts(house) == ["Canary podinfo.default cannot be carried out: exceeded quota"]
+    await house.change(ChangeReason.REVISION)
+    assert (await house.status()).phase is Phase.PROGRESSING
+    assert (await ready(house)).status == "True"
+    steps = [result.step for result in await house.results()]
+    assert sorted(set(steps)) == list(range(1, max(steps) + 1)), "every step is told"
+
+
+async def test_a_canary_whose_objects_may_not_be_read_says_so_before_anything_is_made(house: House) -> None:
+    await house.prepare()
+    slow = ""
+
+    async def refuse(method: str, path: str) -> None:
+        if "/deployments/" in path:
+            if path.endswith(slow):
+                await house.ready("podinfo")
+            raise Forbidden(f"{path} is forbidden")
+
+    house.kube.before = refuse
+    for name in ("podinfo", "podinfo-primary"):
+        slow = name
+        with pytest.raises(TransientError):
+            await house.change(ChangeReason.SPEC)
+    path = "/apis/apps/v1/namespaces/default/deployments/podinfo"
+    assert (await ready(house)).message == f"Canary podinfo.default cannot be carried out: {path} is forbidden"
+    house.kube.before = None
+    await house.initialized()
+    assert (await ready(house)).status == "True"
+    assert len(await alerts(house)) == 1
