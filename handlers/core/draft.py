@@ -178,8 +178,9 @@ class Draft:
         """Close the books: a step number if anything changed."""
         before, status = self.canary.status, self._said_promoted().status
         generation, tidied = self.canary.metadata.generation, bool(before.former) and not status.former
-        if status.observed_generation != generation or tidied:
-            # ports that former names needed are in the surroundings, too
+        accepted = before.promoted_revision and status.canary_revision != before.canary_revision
+        if status.observed_generation != generation or tidied or accepted:
+            # ports that former names needed, or that another revision brings, are in the surroundings, too
             status = status.model_copy(update={"observed_generation": generation, "surroundings_owed": self.step})
         status = conditions.veiled(before, status, self.seen.now)
         if status == before and not self.notices:

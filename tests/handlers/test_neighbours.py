@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, UPSTREAM
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House
 
@@ -189,3 +189,30 @@ async def test_an_adopted_service_keeps_its_kind_and_node_ports_and_flux_lets_go
         "helm.toolkit.fluxcd.io/driftDetection": "disabled",
     }
     assert found["metadata"]["labels"] == {"team": "a"}
+
+
+async def test_a_service_that_was_applied_again_leads_to_the_primary_before_the_target_is_parked(house: House) -> None:
+    """Together with the push, and nobody was told of it: one message of a Canary replaces another on the bus."""
+    await house.prepare(replicas=2)
+    await house.initialized()
+    await house.admin.patch(SERVICE, NAMESPACE, "podinfo", {"spec": {"selector": {"app": "podinfo"}}})
+    await house.push("podinfo:2")
+    assert await house.selector("podinfo") == {"app": "podinfo-primary"}
+    await house.tick()
+    for name in ("podinfo", "podinfo-primary"):
+        await house.admin.patch(SERVICE, NAMESPACE, name, {"spec": {"selector": {"app": "podinfo"}}})
+    await house.until(Phase.SUCCEEDED, settled=False)
+    for name in ("podinfo", "podinfo-primary"):
+        assert await house.selector(name) == {"app": "podinfo-primary"}
+
+
+async def test_ports_that_a_new_revision_brings_are_there_while_it_is_analysed(house: House) -> None:
+    await house.prepare(service={"port": 9898, "portDiscovery": True})
+    await house.initialized()
+    container = (await house.object(DEPLOYMENT, "podinfo"))["spec"]["template"]["spec"]["containers"][0]
+    ports = [{"containerPort": 9898, "name": "http"}, {"containerPort": 9999, "name": "grpc"}]
+    template = {"spec": {"containers": [{"name": container["name"], "image": "podinfo:2", "ports": ports}]}}
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo", {"spec": {"template": template}}, type="strategic")
+    await house.change(ChangeReason.REVISION)
+    found = (await house.object(SERVICE, "podinfo-canary"))["spec"]["ports"]
+    assert [item["port"] for item in found] == [9898, 9999]
