@@ -40,6 +40,8 @@ from schemas.measurement import Measurement, bounded
 from schemas.metrics import ProviderType
 
 Answer = TypeVar("Answer")
+_LONGEST = 1000
+"""Characters of a text; what a provider says may be as long as its answer."""
 log = logging.getLogger("canarybus.metrics")
 _KINDS: Mapping[ProviderType, type[Provider]] = {
     ProviderType.PROMETHEUS: Prometheus,
@@ -144,7 +146,7 @@ def _failure(error: Exception, question: Question, kind: ProviderType) -> dict[s
     if not isinstance(error, Refused | ValueError):
         _log_fault(error, question, kind)
         return {"outcome": "error", "detail": "the answer has an unexpected form; the handlers' log has the place"}
-    text = hidden(str(error), _secrets(question))
+    text = hidden(str(error), _secrets(question))[:_LONGEST]
     return {"outcome": "unreachable" if isinstance(error, Unreachable) else "error", "detail": text}
 
 

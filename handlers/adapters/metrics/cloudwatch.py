@@ -100,7 +100,11 @@ class CloudWatch:
                 ScanBy="TimestampDescending",
             )
         except exceptions.ClientError as error:
-            busy = error.response.get("Error", {}).get("Code") in _THROTTLED or _status(error) >= 500
+            busy = (
+                error.response.get("Error", {}).get("Code") in _THROTTLED
+                or _status(error) == 429
+                or _status(error) >= 500
+            )
             raise (Unreachable if busy else Refused)(hidden(str(error), shown)) from error
         except (exceptions.ParamValidationError, exceptions.NoCredentialsError, exceptions.NoRegionError) as error:
             raise Refused(" ".join(str(error).split())) from error
@@ -171,10 +175,11 @@ def _reading(answer: dict[str, Any], question: Question) -> Reading:
     if not results:
         return Reading(None)
     _raise_for(results[0])
-    if not results[0].get("Values"):
+    pairs = zip(results[0].get("Timestamps") or (), results[0].get("Values") or (), strict=True)
+    known = [pair for pair in pairs if pair[1] is not None]
+    if not known:
         return Reading(None)
-    pairs = zip(results[0]["Timestamps"], results[0]["Values"], strict=True)
-    at, value = max(pairs, key=lambda pair: pair[0])
+    at, value = max(known, key=lambda pair: pair[0])
     # the point's own period is in the query
     return Reading(as_number(value, "the newest value"), reach=question.reach_of(at.timestamp()))
 

@@ -40,7 +40,7 @@ class ExternalMetrics:
             try:
                 return await self._cluster.raw(path)
             except TransientError as error:
-                raise Unreachable(str(error)) from error
+                raise Unreachable(str(error), error.delay or 0.0) from error
             except AdapterError as error:
                 raise Refused(str(error)) from error
         token = (question.secret or {}).get("token", "").strip()

@@ -48,7 +48,7 @@ class Keptn:
                 case "analysis", [namespace, definition, *more] if namespace and definition and len(more) <= 2:
                     return await self._analyse(_analysis(namespace, definition, more))
         except TransientError as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(str(error), error.delay or 0.0) from error
         except AdapterError as error:
             raise Refused(str(error)) from error
         raise Refused(f"the query {question.query.strip()!r} is neither keptnmetric/namespace/name nor analysis/…")
@@ -58,7 +58,7 @@ class Keptn:
         try:
             await self._cluster.raw("/apis/metrics.keptn.sh/v1beta1")
         except TransientError as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(str(error), error.delay or 0.0) from error
         except (NotFound, Unserved) as error:
             raise Refused(
                 "the cluster has no API metrics.keptn.sh/v1beta1; install Keptn's metrics operator"

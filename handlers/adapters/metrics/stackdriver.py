@@ -178,6 +178,11 @@ def _mql_reading(answer: Any, question: Question) -> Reading:
             raise Refused("the answer has no time series")
 
 
+def _is_null(point: dict[str, Any]) -> bool:
+    value = point["values"][0] if isinstance(point["values"], list) else None
+    return isinstance(value, dict) and all(part is None for part in value.values())
+
+
 def _reach(point: dict[str, Any], question: Question) -> float:
     """Back to the start of what the point tells about; a gauge's point is one moment, maybe of a window before it."""
     start, end = (moment(_time(point, which)) for which in ("startTime", "endTime"))
@@ -192,7 +197,7 @@ def _time(point: dict[str, Any], which: str) -> str:
 
 
 def _newest(points: list[Any], question: Question) -> Reading:
-    known = [point for point in points if isinstance(point, dict) and point.get("values")]
+    known = [point for point in points if isinstance(point, dict) and point.get("values") and not _is_null(point)]
     if not known:
         return Reading(None)
     newest = max(known, key=lambda point: _time(point, "endTime"))

@@ -68,6 +68,55 @@ def test_a_template_means_what_it_means_in_go(template: str, rendered: str) -> N
     assert fill(template) == rendered
 
 
+CLUSTER = 'envoy_cluster_name=~"{{ namespace }}-{{ target }}-canaryupstream-[0-9a-zA-Z-]+_[0-9a-zA-Z-]+",'
+LE = ") by (le) )"
+POD = """\
+              kubernetes_namespace="{{ namespace }}",
+              kubernetes_pod_name=~"{{ target }}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)"\
+"""
+PEERS = [
+    # request-success-rate, request-duration and the tutorial's template, as the peer has them
+    (
+        f"sum( rate( envoy_cluster_upstream_rq{{ {CLUSTER} envoy_response_code!~'5.*' }}[{{{{ interval }}}}] ) ) / "
+        f"sum( rate( envoy_cluster_upstream_rq{{ {CLUSTER} }}[{{{{ interval }}}}] ) ) * 100"
+    ),
+    (
+        "histogram_quantile( 0.99, sum( rate( envoy_cluster_upstream_rq_time_bucket"
+        f"{{ {CLUSTER} }}[{{{{ interval }}}}] ) {LE}"
+    ),
+    f"""\
+100 - sum(
+    rate(
+        http_request_duration_seconds_count{{
+{POD}
+              status!="{{{{ interval }}}}"
+        }}[1m]
+    )
+)
+/
+sum(
+    rate(
+        http_request_duration_seconds_count{{
+{POD}
+        }}[{{{{ interval }}}}]
+    )
+) * 100
+""",
+]
+
+
+@pytest.mark.parametrize("template", PEERS)
+def test_the_peers_own_templates_are_rendered_whole(template: str) -> None:
+    """Nothing of them but the actions changes, and no action stays."""
+    given = {"name": "podinfo", "namespace": "test", "target": "shop", "interval": "1m"}
+    rendered = template
+    for name, value in given.items():
+        rendered = rendered.replace("{{ " + name + " }}", value)
+    assert fill_in(template, given, {}) == rendered
+    assert "{{" not in rendered
+    assert rendered.count("shop") == template.count("target")
+
+
 @pytest.mark.parametrize(
     ("template", "line", "column", "words"),
     [
