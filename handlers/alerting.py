@@ -110,11 +110,11 @@ class Alerting:
 def _of_settings(settings: Settings) -> Destination:
     """Teams if its URL is set, else Slack, as with the peer."""
     if settings.msteams_url:
-        return Destination(AlertType.MSTEAMS, settings.msteams_url, proxy=settings.msteams_proxy_url)
+        return Destination(AlertType.MSTEAMS, settings.msteams_url.strip(), proxy=settings.msteams_proxy_url)
     return Destination(
         AlertType.SLACK,
-        settings.slack_url,
-        token=settings.slack_token,
+        settings.slack_url.strip(),
+        token=settings.slack_token.strip(),
         channel=settings.slack_channel or "general",
         username=settings.slack_user,
         proxy=settings.slack_proxy_url,

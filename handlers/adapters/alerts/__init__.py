@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import httpx
-import orjson
 
 from handlers.adapters.alerts.alert import Alert, Destination, Format, Posted, Request
+from handlers.adapters.alerts.answer import beginning, read, slack_words
 from handlers.adapters.alerts.chat import Discord, Rocket, Slack, is_bot
 from handlers.adapters.alerts.gchat import GoogleChat
 from handlers.adapters.alerts.msteams import MsTeams
-from handlers.adapters.errors import PermanentError, Throttled, Unavailable
-from handlers.adapters.hiding import hidden, secrets_of
+from handlers.adapters.errors import PermanentError, Unavailable
 from schemas.alerts import AlertType
 from schemas.gojson import encode
 
@@ -29,11 +28,6 @@ _FORMATS: Mapping[AlertType, Format] = {
     AlertType.GCHAT: GoogleChat(),
 }
 _TIMEOUT = 5.0
-_LONGEST_ANSWER = 64 * 1024
-_SHOWN = 200
-"""Characters of an answer that an error shows."""
-_SHORTEST_SECRET = 8
-"""Characters; shorter parts of an address are words."""
 _PROXIES = 16
 _LOST = ("message_not_found", "cant_update_message", "edit_window_closed", "channel_not_found")
 """Slack's words for a message that cannot be edited any more."""
@@ -64,21 +58,35 @@ class Alerts:
         except ValueError as error:
             raise PermanentError(str(error)) from error
         answer = await self._post(form, request, destination.proxy)
-        if not is_bot(destination):
-            return None
-        said = _slack_words(answer)
+        bot = is_bot(destination)
+        said = slack_words(answer) if bot or (destination.type is AlertType.SLACK and "ok" in answer) else ""
         if edited is not None and said in _LOST:
             return await self.send(destination, alert)
         if said:
             raise (Unavailable if said in _BUSY else PermanentError)(f"{form.label} answered: {said}")
+        if not bot:
+            return None
         return Posted(str(answer.get("channel") or destination.channel), str(answer.get("ts") or ""))
 
     async def _post(self, form: Format, request: Request, proxy: str) -> dict[str, Any]:
         headers = {"Content-type": "application/json", **request.headers}
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            # the library's own words would repeat it
+            raise PermanentError(f"the token of {form.label} has a line break or what is not ASCII; mend it")
         try:
-            async with asyncio.timeout(_TIMEOUT):
-                client = self._through(proxy)
-                answer = await client.post(request.url, content=encode(request.body), headers=headers, timeout=_TIMEOUT)
+            async with (
+                asyncio.timeout(_TIMEOUT),
+                self._through(proxy).stream(
+                    "POST",
+                    request.url,
+                    content=encode(request.body),
+                    headers=headers,
+                    timeout=_TIMEOUT,
+                    # a login page says 200, and another host is nobody that was named
+                    follow_redirects=False,
+                ) as answer,
+            ):
+                body = await beginning(answer)
         except TimeoutError:
             raise Unavailable(f"{form.label} gave no answer within {_TIMEOUT:g}s") from None
         except (httpx.HTTPError, OSError) as error:
@@ -86,7 +94,7 @@ class Alerts:
             raise Unavailable(f"{form.label} cannot be reached: {type(error).__name__}") from None
         except (httpx.InvalidURL, ValueError):
             raise PermanentError(f"invalid {form.label} hook URL, proxy or token") from None
-        return _read(form, answer, request)
+        return read(form.label, answer, body, request)
 
     def _through(self, proxy: str) -> httpx.AsyncClient:
         if not proxy:
@@ -106,34 +114,6 @@ def _check(form: Format, address: str) -> None:
     if url.scheme not in ("http", "https") or not url.host:
         article = "webhook" if form.label in ("MS Teams", "Google Chat") else "hook"
         raise PermanentError(f"invalid {form.label} {article} URL" if address else f"{form.label} has no address")
-
-
-def _read(form: Format, answer: httpx.Response, request: Request) -> dict[str, Any]:
-    if not answer.is_success:
-        said = _without_secrets(answer.text[:_LONGEST_ANSWER], request)[:_SHOWN].strip()
-        text = f"{form.label} answered {answer.status_code} {answer.reason_phrase}: {said}".rstrip(": ")
-        if answer.status_code == 429:
-            wait = answer.headers.get("retry-after", "")
-            raise Throttled(text, delay=float(wait) if wait.isdigit() else None)
-        raise (Unavailable if answer.status_code >= 500 else PermanentError)(text)
-    try:
-        found = orjson.loads(answer.content[:_LONGEST_ANSWER])
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _without_secrets(text: str, request: Request) -> str:
-    """Some services repeat what they were sent, or parts of it."""
-    path = httpx.URL(request.url).path
-    parts = [part for part in path.split("/") if len(part) >= _SHORTEST_SECRET]
-    sent = [value.split()[-1] for value in request.headers.values()]
-    return hidden(text, [request.url, *parts, *sent, *secrets_of(request.url)])
-
-
-def _slack_words(answer: Mapping[str, Any]) -> str:
-    """Slack's bot API answers 200 whatever happened."""
-    return "" if answer.get("ok") else str(answer.get("error") or "no ok and no error")
 
 
 __all__ = ["Alert", "Alerts", "Destination", "Posted"]

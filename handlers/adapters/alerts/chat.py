@@ -16,6 +16,10 @@ class Slack:
     label = "Slack"
 
     def request(self, destination: Destination, alert: Alert, edited: Posted | None) -> Request:
+        if _POST in destination.address and not destination.token:
+            raise ValueError(
+                "Slack's chat.postMessage needs a token: key token of the provider's Secret, or CANARYBUS_SLACK_TOKEN"
+            )
         body = _payload(self.label, destination, alert, "danger" if alert.bad else "good")
         headers = {"Authorization": f"Bearer {destination.token}"} if destination.token else {}
         if edited is None or not is_bot(destination):

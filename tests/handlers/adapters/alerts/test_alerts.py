@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,7 @@ from aiohttp import web
 
 from handlers.adapters.alerts import Alert, Alerts, Destination, Posted
 from handlers.adapters.errors import PermanentError, Throttled, TransientError, Unavailable
+from handlers.app import http_clients
 from schemas.alerts import AlertType
 from tests.handlers.adapters.apiserver import Answer, serving
 from tests.handlers.adapters.metrics.asking import replying
@@ -30,6 +32,7 @@ INFO = Alert(
     ),
 )
 ERROR = Alert("podinfo.test", "Failed checks threshold reached 5: success rate 42.00% < 99%", "error")
+WARN = Alert("podinfo.test", "Canary is waiting for approval.", "warn", (("Gate", "load test: 403 not yet"),))
 BOT_TOKEN = "xoxb-secret"
 
 
@@ -57,7 +60,7 @@ async def send(destination: Destination, alert: Alert = ERROR, edited: Posted | 
 
 
 @pytest.mark.parametrize("kind", list(AlertType))
-@pytest.mark.parametrize(("name", "alert"), [("info", INFO), ("error", ERROR)])
+@pytest.mark.parametrize(("name", "alert"), [("info", INFO), ("warn", WARN), ("error", ERROR)])
 async def test_the_payload_is_the_peers_byte_for_byte(kind: AlertType, name: str, alert: Alert) -> None:
     receiver = Capturing(replying("ok"))
     async with serving(receiver.answer) as url:
@@ -165,6 +168,14 @@ async def test_nobody_there_and_no_answer_may_be_tried_again(monkeypatch: pytest
         (Destination(AlertType.SLACK, "http://127.0.0.1:1", channel=""), "empty Slack channel"),
         (Destination(AlertType.ROCKET, "http://127.0.0.1:1", username=""), "empty Rocket username"),
         (
+            Destination(AlertType.SLACK, "https://slack.com/api/chat.postMessage"),
+            "Slack's chat.postMessage needs a token: key token of the provider's Secret, or CANARYBUS_SLACK_TOKEN",
+        ),
+        (
+            Destination(AlertType.SLACK, "http://127.0.0.1:1/api/chat.postMessage", token="xoxb-a\nb"),
+            "the token of Slack has a line break or what is not ASCII; mend it",
+        ),
+        (
             Destination(AlertType.SLACK, "http://127.0.0.1:1", proxy="no proxy"),
             "invalid Slack hook URL, proxy or token",
         ),
@@ -196,3 +207,60 @@ async def test_nothing_of_an_alert_is_logged(caplog: pytest.LogCaptureFixture) -
         with pytest.raises(PermanentError):
             await send(Destination(AlertType.SLACK, f"{url}/T0KEN"))
     assert not [record for record in caplog.records if record.name.startswith("canarybus")]
+
+
+@pytest.mark.parametrize("status", [302, 307])
+async def test_no_alert_follows_a_redirect_with_the_client_of_the_handlers(status: int) -> None:
+    elsewhere = Capturing(replying("<form>log in</form>"))
+    (client,) = http_clients(1)
+    async with (
+        client,
+        serving(elsewhere.answer) as foreign,
+        serving(replying("", status, Location=f"{foreign}/login?next=T0KEN")) as url,
+    ):
+        with pytest.raises(PermanentError) as raised:
+            await Alerts(client).send(bot(url), ERROR)
+    assert str(raised.value) == f"Slack redirects to {foreign}, where alerts are not sent; mend the address"
+    assert elsewhere.requests == []
+
+
+async def test_slack_saying_no_with_200_is_an_error_at_any_address() -> None:
+    async with serving(replying({"ok": False, "error": "not_authed"})) as url:
+        with pytest.raises(PermanentError, match=r"^Slack answered: not_authed$"):
+            await send(Destination(AlertType.SLACK, f"{url}/api/chat.post"))
+
+
+async def test_a_connector_of_teams_that_was_throttled_behind_a_200_is_tried_again() -> None:
+    said = "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId"
+    async with serving(replying(said)) as url:
+        with pytest.raises(Throttled, match=r"^MS Teams answered 429 Too Many Requests: Webhook message"):
+            await send(Destination(AlertType.MSTEAMS, f"{url}/x"))
+
+
+@pytest.mark.parametrize(
+    ("header", "delay"),
+    [("99999999", 300), ("Wed, 21 Oct 2099 07:28:00 GMT", 300), ("7", 7), ("soon", None), ("²", None)],
+)
+async def test_nobody_makes_an_alert_wait_longer_than_five_minutes(header: str, delay: float | None) -> None:
+    async with serving(replying("x", 429, Retry_After=header)) as url:
+        with pytest.raises(Throttled) as raised:
+            await send(Destination(AlertType.ROCKET, f"{url}/x"))
+    assert raised.value.delay == delay
+
+
+async def test_an_answer_without_end_is_read_at_its_beginning_only() -> None:
+    written = 0
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while written < 500 << 20:
+                await response.write(b"x" * 65536)
+                written += 65536
+        return response
+
+    async with serving(endless) as url:
+        assert await send(Destination(AlertType.ROCKET, f"{url}/x")) is None
+    assert written < 64 << 20
