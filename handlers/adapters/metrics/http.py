@@ -170,7 +170,9 @@ def url_of(address: str, path: str, provider: str) -> httpx.URL:
     try:
         return url.copy_with(path=url.path.rstrip("/") + path, query=None, fragment=None)
     except httpx.InvalidURL as error:
-        raise Refused(f"{provider} address {without_password(address)} with {path!r} is not a valid URL") from error
+        # a part of the path may come from the Secret: it is not shown
+        asked = f"{provider} address {without_password(address)}"
+        raise Refused(f"{asked} cannot be asked so; does a value of the Secret or the query break a line?") from error
 
 
 def without_password(address: str) -> str:

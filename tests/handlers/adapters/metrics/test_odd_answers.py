@@ -109,8 +109,8 @@ async def test_a_key_of_google_that_is_no_object_is_told(key: str) -> None:
         (
             "newrelic",
             "x",
-            {"newrelic_account_id": "12\n3", "newrelic_query_key": "key"},
-            "newrelic address http://provider.test with ",
+            {"newrelic_account_id": "1234567\n89", "newrelic_query_key": "key"},
+            "newrelic address http://provider.test cannot be asked so; does a value of the Secret",
         ),
     ],
 )
@@ -120,6 +120,7 @@ async def test_a_question_that_cannot_be_sent_is_an_error(
     found = await answered(kind, b"{}", query, secret)
     assert found.outcome == "error"
     assert found.detail.startswith(words)
+    assert not any(part in found.detail for value in secret.values() for part in value.split("\n") if len(part) > 4)
 
 
 @pytest.mark.parametrize(
