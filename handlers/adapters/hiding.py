@@ -34,10 +34,13 @@ def _forms(secret: str) -> tuple[str, ...]:
 
 
 def _without(text: str, secret: str) -> str:
+    """In one pass: the text may be as long as an answer, and all of it the secret."""
+    pieces: list[str] = []
     start = 0
     while (found := text.find(secret[:_BEGINNING], start)) >= 0:
         end = found
         while end < len(text) and end - found < len(secret) and text[end] == secret[end - found]:
             end += 1
-        text, start = f"{text[:found]}***{text[end:]}", found + 3
-    return text
+        pieces += text[start:found], "***"
+        start = end
+    return "".join([*pieces, text[start:]])

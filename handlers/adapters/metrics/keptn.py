@@ -18,6 +18,8 @@ _POLL = 1.0
 """Seconds between two looks at an Analysis."""
 _LONGEST = 10.0
 """Seconds for an Analysis to complete."""
+_COURTESY = 1.0
+"""Seconds for one to be deleted before the answer is given; it goes on behind it."""
 
 
 class _Analysis(NamedTuple):
@@ -38,6 +40,7 @@ class Keptn:
 
     def __init__(self, tools: Tools) -> None:
         self._cluster = tools.cluster
+        self._going: set[asyncio.Task[None]] = set()
 
     async def read(self, question: Question) -> Reading:
         kind, *rest = question.query.strip().lower().split("/")
@@ -80,9 +83,15 @@ class Keptn:
         try:
             return await self._outcome(wanted.namespace, name)
         finally:
-            # the verdict is there: an Analysis that stays is no reason to lose it
-            with suppress(AdapterError):
-                await asyncio.shield(self._cluster.delete(_ANALYSIS, wanted.namespace, name))
+            going = asyncio.create_task(self._take_away(wanted.namespace, name), name=f"analysis {name} goes")
+            self._going.add(going)
+            going.add_done_callback(self._going.discard)
+            await asyncio.wait({going}, timeout=_COURTESY)
+
+    async def _take_away(self, namespace: str, name: str) -> None:
+        """The verdict is there: an Analysis that stays, or is slow to go, is no reason to lose it."""
+        with suppress(AdapterError):
+            await self._cluster.delete(_ANALYSIS, namespace, name)
 
     async def _outcome(self, namespace: str, name: str) -> Reading:
         try:

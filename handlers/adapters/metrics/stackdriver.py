@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar, NamedTuple
 
 import httpx
@@ -19,6 +21,11 @@ from handlers.adapters.metrics.question import Question, Reading, Tools
 from handlers.adapters.metrics.reach import moment, of_promql
 
 _SCOPES = ("https://www.googleapis.com/auth/monitoring.read",)
+_THREADS = 4
+_MOST_LOGINS = 32
+_PATIENCE = 2.0
+"""Seconds for each of the three attempts that google-auth makes to log in: they fit into the time limit."""
+_MOST_BYTES = 64 * 1024
 _STRING = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`")
 
 
@@ -36,6 +43,8 @@ class Stackdriver:
     def __init__(self, tools: Tools) -> None:
         self._http = tools.http
         self._logins: dict[str, _Login] = {}
+        # of its own: a login that hangs must not hold the threads in which everybody looks up names
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="stackdriver")
 
     async def read(self, question: Question) -> Reading:
         if is_mql(question.query):
@@ -60,7 +69,7 @@ class Stackdriver:
                 f"the address {url.host} is not Google's own, so that our identity is not used there; "
                 "give the template a Secret with project and serviceAccountKey"
             )
-        login = await asyncio.to_thread(self._login, question.secret)
+        login = await asyncio.get_running_loop().run_in_executor(self._threads, self._login, question.secret)
         token = str(login.credentials.token)
         try:
             answer = await self._http.fetch(
@@ -83,6 +92,8 @@ class Stackdriver:
         login = self._logins.get(name) or _find(secret or {})
         if not login.project:
             raise Refused("no project is known; give the template a Secret with the key project")
+        if name not in self._logins and len(self._logins) >= _MOST_LOGINS:
+            self._logins.pop(next(iter(self._logins)))
         self._logins[name] = login
         if not login.credentials.valid:
             _refresh(login.credentials)
@@ -150,18 +161,24 @@ def _fetch(
     method: str = "GET",
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
-    timeout: float | None = None,
     **_: Any,
 ) -> _Fetched:
 
     from google.auth import exceptions
 
     failure: Any = exceptions.TransportError
+    over, data = time.monotonic() + _PATIENCE, b""
     try:
-        answer = httpx.request(method, url, content=body, headers=dict(headers or {}), timeout=timeout or 5.0)
-    except httpx.HTTPError as error:
+        with httpx.stream(method, url, content=body, headers=dict(headers or {}), timeout=_PATIENCE) as answer:
+            for chunk in answer.iter_bytes():
+                data += chunk
+                if time.monotonic() > over or len(data) > _MOST_BYTES:
+                    raise failure(
+                        f"{httpx.URL(url).host} gives no login within {_PATIENCE:g} s and {_MOST_BYTES} bytes"
+                    )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise failure(str(error)) from error
-    return _Fetched(answer.status_code, answer.headers, answer.content)
+    return _Fetched(answer.status_code, answer.headers, data)
 
 
 def _mql_reading(answer: Any, question: Question) -> Reading:

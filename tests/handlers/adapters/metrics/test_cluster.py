@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -84,6 +85,25 @@ async def test_an_analysis_that_cannot_be_taken_away_has_its_verdict(monkeypatch
     async with serving(keptn.answer) as url:
         found = await ask_cluster("keptn", url, "analysis/test/release")
     assert (found.outcome, found.value) == ("value", 1.0)
+
+
+async def test_an_analysis_that_is_slow_to_go_has_its_verdict_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._POLL", 0.01)
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._COURTESY", 0.01)
+    keptn, may_go = Keptns(), asyncio.Event()
+
+    async def slow(request: web.Request) -> web.StreamResponse:
+        if request.method != "DELETE":
+            return await keptn.answer(request)
+        await may_go.wait()
+        return await keptn.answer(request)
+
+    async with serving(slow) as url, providers(url) as found:
+        measured = await found.ask(ProviderType.KEPTN, question("", "analysis/test/release"))
+        assert (measured.outcome, measured.value) == ("value", 1.0)
+        may_go.set()
+        await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name().startswith("analysis ")))
+    assert keptn.analyses == {}
 
 
 async def test_an_analysis_that_does_not_end_is_taken_away_too(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
@@ -173,6 +174,35 @@ async def test_our_own_identity_is_for_google_itself(monkeypatch: pytest.MonkeyP
         "monitoring.googleapis.com",
         "Bearer our-own-token",
     )
+
+
+async def test_a_login_that_hangs_or_never_ends_holds_no_thread_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.adapters.metrics.stackdriver._PATIENCE", 0.3)
+    over = asyncio.Event()
+
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while request.path == "/endless/token" and not over.is_set():
+            await response.write(b" ")
+            await asyncio.sleep(0.05)
+        await over.wait()
+        return response
+
+    async with serving(endless) as url, providers() as found:
+        asked = [
+            asyncio.create_task(
+                found.ask(ProviderType.STACKDRIVER, question(url, MQL, secret=secret(url + path, project=str(n))))
+            )
+            for n in range(4)
+            for path in ("", "/endless")
+        ]
+        async with asyncio.timeout(3):
+            await asyncio.gather(*(asyncio.to_thread(str) for _ in range(8)))
+        told = [await task for task in asked]
+        over.set()
+    assert {measured.outcome for measured in told} == {"unreachable"}
+    assert all(measured.detail.startswith("no login for Google Cloud") for measured in told)
 
 
 async def test_a_secret_without_a_project_or_with_a_broken_key_is_told() -> None:
