@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -226,6 +227,55 @@ async def test_any_answer_is_an_outcome(
     assert found.outcome in ("value", "empty", "error")
     assert (found.value is None) == (found.outcome != "value")
     assert "unexpected form" not in found.detail
+
+
+class Saying:
+    """A cluster and a bus that answer ``said`` to everything."""
+
+    def __init__(self, said: Any) -> None:
+        self.said = said
+
+    async def get(self, *_: object) -> Any:
+        return self.said
+
+    raw = create = delete = get
+
+    async def request(self, *_: object, **__: object) -> Any:
+        return SimpleNamespace(data=orjson.dumps(self.said), headers=None)
+
+
+METRIC_OF_KEPTN = {"metadata": {"name": "errors"}, "status": {"value": "2.5"}}
+ANALYSIS = {"status": {"state": "Completed", "pass": True}}
+OF_AMAZON = {
+    "MetricDataResults": [{"Id": "e1", "Label": "E", "StatusCode": "Complete", "Timestamps": [], "Values": []}]
+}
+INSIDE = [
+    ("keptn", "keptnmetric/test/errors", METRIC_OF_KEPTN, ""),
+    ("keptn", "analysis/test/release", ANALYSIS, ""),
+    ("externalmetrics", "test/m", {"items": [{"value": "7"}]}, ""),
+    ("nats", "up", {"value": 1.2, "samples": 3, "message": "m"}, "nats://canary.hook.judges"),
+    ("nats", "up", {"pass": False, "message": "m"}, "nats://canary.hook.judges"),
+    ("cloudwatch", "[]", OF_AMAZON, ""),
+]
+
+
+@pytest.mark.parametrize(("kind", "query", "right", "address"), INSIDE, ids=lambda part: str(part)[:11])
+@settings(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(data=st.data())
+async def test_any_answer_from_inside_the_cluster_the_bus_or_amazon_is_an_outcome(
+    kind: str, query: str, right: Any, address: str, data: st.DataObject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = twisted(right, data.draw(JSON), data.draw(st.integers(0, 9)))
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._LONGEST", 0.001)
+    monkeypatch.setattr("handlers.adapters.metrics.keptn._POLL", 0.001)
+    monkeypatch.setattr("handlers.adapters.metrics.cloudwatch.CloudWatch._ask", lambda *_: said)
+    inside: Any = Saying(said)
+    asked = question(address, query, region="eu-west-1")
+    found = await Providers(inside, inside, inside).ask(ProviderType(kind), asked)
+    assert found.outcome in ("value", "verdict", "empty", "error", "unreachable")
+    assert (found.value is not None) >= (found.outcome == "value")
 
 
 @settings(max_examples=100, deadline=None)
