@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pydantic import ValidationError
 
 from handlers.adapters.alerts import Alert, Alerts, Destination, Posted
-from handlers.adapters.errors import AdapterError, Conflict, NotFound, PermanentError
+from handlers.adapters.errors import AdapterError, NotFound, PermanentError
 from handlers.adapters.kube import Kube
 from handlers.core.alerting import EVERYWHERE, Told, entries, fields, told
+from handlers.core.heard import Heard
 from schemas.alerts import AlertProvider, AlertType
-from schemas.base import format_time
 from schemas.canary import Canary
 from schemas.events import StepResult
 from schemas.resources import ALERT_PROVIDER, CANARY, SECRET
@@ -40,40 +40,42 @@ class Alerting:
     async def tell(self, canary: Canary, result: StepResult, receiver: str) -> None:
         """Raises :class:`AdapterError` in words without addresses: transient ones are worth another try."""
         about = told(canary, result, receiver)
-        if about is None:
+        heard = Heard.read(canary.status.alerts.get(receiver, ""))
+        if about is None or result.step in heard.steps:
             return
         kind = "unknown"
         try:
             destination = await self._destination(canary, receiver)
             kind = destination.type.value
-            await self._send(canary, result, receiver, about, destination)
+            posted = await self._send(canary, result, about, destination, heard)
         except AdapterError:
             self._count(kind, "failed")
             raise
         self._count(kind, "sent")
+        await self._remember(canary, receiver, heard.after(result.began, result.step, posted))
 
     async def _send(
-        self, canary: Canary, result: StepResult, receiver: str, about: Told, destination: Destination
-    ) -> None:
+        self, canary: Canary, result: StepResult, about: Told, destination: Destination, heard: Heard
+    ) -> Posted | None:
+        if heard.overtaken(result.began, result.step):
+            return None
         alert = Alert(
             author=str(canary.ref),
             text=about.text,
             severity=about.severity,
             fields=fields(canary, result, about, self._settings.cluster_name),
         )
-        edited = _posted(canary, result, receiver)
-        posted = await self._alerts.send(destination, alert, edited)
-        if posted is not None and posted != edited:
-            await self._remember(canary, result, receiver, posted)
+        known = heard.of(result.began)
+        return await self._alerts.send(destination, alert, Posted(*known) if known else None)
 
-    async def _remember(self, canary: Canary, result: StepResult, receiver: str, posted: Posted) -> None:
-        """Where the message of this rollout is, so that the next alert edits it. Forgetting costs one more message."""
-        known = {receiver: " ".join((_rollout(result), *posted))}
-        body = {"metadata": {"uid": canary.metadata.uid}, "status": {"alerts": known}}
+    async def _remember(self, canary: Canary, receiver: str, heard: Heard) -> None:
+        """So that nothing is told twice, and the next alert edits the message. Forgetting costs one more message."""
+        body = {"metadata": {"uid": canary.metadata.uid}, "status": {"alerts": {receiver: heard.line}}}
         try:
             await self._kube.patch(CANARY, canary.ref.namespace, canary.ref.name, body, subresource="status")
-        except (Conflict, NotFound) as error:
-            log.info("an alert cannot be edited later", extra={"canary": str(canary.ref), "error": str(error)})
+        except AdapterError as error:
+            # it was sent all the same: telling it again would not mend this
+            log.warning("an alert is not remembered", extra={"canary": str(canary.ref), "error": str(error)})
 
     async def _destination(self, canary: Canary, receiver: str) -> Destination:
         if receiver == EVERYWHERE:
@@ -127,13 +129,3 @@ def _plain(value: str) -> str:
         return base64.b64decode(value).decode().strip()
     except (binascii.Error, UnicodeDecodeError):
         return ""
-
-
-def _rollout(result: StepResult) -> str:
-    return format_time(result.began) if result.began else "-"
-
-
-def _posted(canary: Canary, result: StepResult, receiver: str) -> Posted | None:
-    """The message of this rollout, None for one of an earlier rollout."""
-    parts = canary.status.alerts.get(receiver, "").split(" ")
-    return Posted(parts[1], parts[2]) if len(parts) == 3 and parts[0] == _rollout(result) else None

@@ -11,6 +11,7 @@ from typing import Self
 
 import httpx
 from faststream.nats import NatsBroker
+from faststream.nats.annotations import NatsMessage
 
 from handlers import analysis, bootstrap, command
 from handlers.adapters.alerts import Alerts
@@ -186,8 +187,10 @@ class App:
         async def on_result(message: StepResult) -> None:
             await notifier.on_result(message)
 
-        async def on_notice(message: NoticeMessage) -> None:
-            await notifier.on_notice(message)
+        async def on_notice(message: NoticeMessage, received: NatsMessage) -> None:
+            told = received.raw_message.metadata
+            age = (datetime.now(UTC) - told.timestamp).total_seconds()
+            await notifier.on_notice(message, deliveries=told.num_delivered, age=age)
 
         for durable, handler in (
             ("analysis", on_tick),

@@ -21,6 +21,8 @@ from schemas.status import Notice, Reason
 
 log = logging.getLogger("canarybus.notify")
 SOURCE = "canarybus/handlers"
+_TRIED = 50 * 60.0
+"""Seconds for which an alert is tried: the stream keeps it for an hour, and drops it without a word."""
 
 
 class Notifier:
@@ -39,7 +41,8 @@ class Notifier:
         short = result.model_copy(update={"before": None, "after": None, "observation": None})
         await self._fan_out(short, result.receivers)
 
-    async def on_notice(self, message: NoticeMessage) -> None:
+    async def on_notice(self, message: NoticeMessage, *, deliveries: int = 1, age: float = 0.0) -> None:
+        """``deliveries``: how often it came, this time counts; ``age``: seconds since it was published."""
         if message.receiver == KUBERNETES:
             for number in range(len(message.result.notices)):
                 await self._event(message, number)
@@ -49,7 +52,7 @@ class Notifier:
             return
         canary = Canary.from_object(found)
         if is_alert(message.receiver):
-            await self._alert(canary, message)
+            await self._alert(canary, message, deliveries, age)
         for hook in event_hooks(canary, self._everywhere):
             if receiver_of(hook) == message.receiver:
                 await self._event_hook(canary, hook, message.result)
@@ -95,16 +98,21 @@ class Notifier:
         told = result.model_copy(update={"notices": (notice,), "checks": ()})
         await self._fan_out(told, who_hears(canary, self._everywhere), about=receiver_of(hook))
 
-    async def _alert(self, canary: Canary, message: NoticeMessage) -> None:
-        """Once per step and provider; a fault is an Event on the Canary, and tried again if that may help."""
+    async def _alert(self, canary: Canary, message: NoticeMessage, deliveries: int, age: float) -> None:
+        """Once per step and provider; a fault is told when it is met and when it is given up, not at each try."""
         try:
             await self._alerting.tell(canary, message.result, message.receiver)
         except AdapterError as error:
-            notice = Notice(type="Warning", reason=Reason.ALERT_FAILED, message=f"alert can't be sent: {error}")
-            told = message.result.model_copy(update={"notices": (notice,), "checks": ()})
-            await self._fan_out(told, who_hears(canary, self._everywhere), about=message.receiver)
-            log.warning(notice.message, extra={"canary": str(canary.ref), "step": message.result.step})
-            if isinstance(error, TransientError):
+            over = not isinstance(error, TransientError) or age > _TRIED
+            given_up = over and deliveries > 1
+            text = f"alert can't be sent{', given up' if given_up else ''}: {error}"
+            log.warning(text, extra={"canary": str(canary.ref), "step": message.result.step})
+            if deliveries == 1 or over:
+                notice = Notice(type="Warning", reason=Reason.ALERT_FAILED, message=text)
+                told = message.result.model_copy(update={"notices": (notice,), "checks": ()})
+                about = f"{message.receiver}.given-up" if given_up else message.receiver
+                await self._fan_out(told, who_hears(canary, self._everywhere), about=about)
+            if not over:
                 raise
 
     async def _ask(self, canary: Canary, hook: Webhook, result: StepResult, metadata: dict[str, str]) -> HookAnswer:

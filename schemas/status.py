@@ -241,7 +241,7 @@ class CanaryStatus(Wire):
     hand_over: HandOver | None = None
     paused: Paused | None = None
     alerts: dict[str, str] = {}
-    """By receiver: the message of this rollout that the next alert edits (Slack's bot mode)."""
+    """By receiver: the steps that it heard, and the message of the rollout that the next alert edits (Slack's bot)."""
     names: Names | None = None
     """The names in force: an edited spec takes effect on them once no rollout runs under the old ones."""
     former: tuple[Names, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -9,11 +10,14 @@ from handlers.core.texts import describe_routing
 from schemas.canary import AlertRef, Canary
 from schemas.events import StepResult
 from schemas.measurement import number
+from schemas.revision import digest
 from schemas.status import CheckResult, Notice, Reason, Severity
 
 EVERYWHERE = "alerts"
 """The receiver that the installation's own settings name."""
 _PREFIX = "alert-"
+_NAMESPACE, _NAME = re.compile(r"[a-z0-9-]+"), re.compile(r"[a-z0-9.-]+")
+"""Of Kubernetes: no ``_`` in either, no dot in the first, so that a ``_`` makes no two of them one."""
 _LEVELS: dict[str, int] = {"info": 0, "warn": 1, "error": 2}
 
 
@@ -28,8 +32,10 @@ class Told(NamedTuple):
 def receiver_of(canary: Canary, ref: AlertRef) -> str:
     """A token of a subject; two entries of one provider are one receiver."""
     assert ref.provider_ref is not None  # noqa: S101 - asked for by the callers
-    place = f"{ref.provider_ref.namespace or canary.metadata.namespace}-{ref.provider_ref.name}"
-    return _PREFIX + "".join(letter if letter.isalnum() else "-" for letter in place)
+    name, namespace = ref.provider_ref.name, ref.provider_ref.namespace or canary.metadata.namespace
+    if _NAMESPACE.fullmatch(namespace) and _NAME.fullmatch(name):
+        return f"{_PREFIX}{namespace}_{name.replace('.', '_')}"
+    return f"{_PREFIX}_{digest([namespace, name])}"
 
 
 def entries(canary: Canary, receiver: str) -> tuple[AlertRef, ...]:

@@ -51,7 +51,12 @@ def accept(draft: Draft, *, again: bool = False) -> Draft:
     before = Returning(phase=draft.status.phase, reason=Reason.REVERTED)
     revision = draft.seen.target_revision
     asking = name_changes(draft).enter(
-        Phase.WAITING, canary_revision=revision, returning=before, waiting_for="gate", approved=None
+        Phase.WAITING,
+        canary_revision=revision,
+        revision_since=draft.seen.now,
+        returning=before,
+        waiting_for="gate",
+        approved=None,
     )
     return asking.because(Reason.GATE_CLOSED, "New revision detected, asking for approval.")
 
@@ -230,8 +235,9 @@ def waiting(draft: Draft) -> Draft:
 
 def _newer(draft: Draft) -> Draft:
     """Approvals were for another revision: people are asked again, and the gate at the next slot."""
+    revision, now = draft.seen.target_revision, draft.seen.now
     moved = name_changes(draft).set(
-        canary_revision=draft.seen.target_revision, approved=None, closed_gate=None, waiting_for="gate"
+        canary_revision=revision, revision_since=now, approved=None, closed_gate=None, waiting_for="gate"
     )
     alert = any(not hook.mute_alert for hook in _gate(draft))
     return moved.tell(
