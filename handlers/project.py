@@ -19,7 +19,7 @@ from handlers.objects.scalers import Scalers
 from handlers.objects.workloads import Workloads
 from handlers.observe import Observer, Sight
 from schemas.canary import Canary
-from schemas.events import Change, ChangeReason, Stimulus
+from schemas.events import COMPARE_ALL, Change, Stimulus
 from schemas.gloo import Verdict
 from schemas.settings import Settings
 from schemas.status import Phase
@@ -125,7 +125,7 @@ def _everything(before: Canary, canary: Canary, stimulus: Stimulus) -> bool:
 
     And when a rollout ends: what leads users to the primary is right before the target is parked.
     """
-    asked = isinstance(stimulus, Change) and stimulus.reason in (ChangeReason.DRIFT, ChangeReason.RESYNC)
+    asked = isinstance(stimulus, Change) and stimulus.reason in COMPARE_ALL
     phase = canary.status.phase
     ended = phase is not before.status.phase and phase in (Phase.SUCCEEDED, Phase.FAILED)
     return asked or ended or canary.status.surroundings_owed > 0

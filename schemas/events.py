@@ -42,6 +42,10 @@ class ChangeReason(StrEnum):
     DELETED = "deleted"
 
 
+COMPARE_ALL = frozenset({ChangeReason.DRIFT, ChangeReason.RESYNC})
+"""Everything around the Canary is compared, not only what its phase is about."""
+
+
 class Message(Wire):
     """About one Canary. ``name`` is the real one; the subject's last token may differ by its dots."""
 
@@ -77,7 +81,12 @@ class Message(Wire):
 
 
 class Change(Message):
-    """Something changed: look. ``object`` is ``Kind/name`` of what changed, ``version`` its resource version."""
+    """Something changed: look. ``object`` is ``Kind/name`` of what changed, ``version`` its resource version.
+
+    The latest of a subject replaces the one that waits. Whoever is woken looks at revision, spec and readiness anyway;
+    only drift and resync make everything be compared: they have a subject of their own, where nothing weaker takes
+    their place.
+    """
 
     kind: ClassVar[str] = "revision"
     type: ClassVar[str] = "dev.canarybus.revision.v1"
@@ -85,6 +94,11 @@ class Change(Message):
     reason: ChangeReason
     object: str = ""
     version: str = ""
+
+    @property
+    def subject(self) -> str:
+        what = f"{self.kind}.{ChangeReason.DRIFT}" if self.reason in COMPARE_ALL else self.kind
+        return f"canary.{what}.{self.namespace}.{subject_token(self.name)}"
 
     @property
     def message_id(self) -> str:

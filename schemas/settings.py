@@ -49,7 +49,7 @@ class Settings(BaseSettings):
         default=(), description="label and annotation prefixes copied to generated objects"
     )
     provider: str = Field(default="gloo", description="provider of Canaries that name none")
-    resync: Seconds = Field(default=600.0, description="how often an idle Canary is looked at all the same")
+    resync: Seconds = Field(default=600.0, description="how often everything around a Canary is compared all the same")
     drain: Seconds = Field(
         default=5.0, description="wait between routes that no longer name the canary and scaling it to zero"
     )

@@ -17,11 +17,13 @@ from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALERS
 from schemas.revision import digest, is_our_hash
 from schemas.status import Phase
 from schemas.workload import PAUSED_REPLICAS, TARGET_STEP, Workload
-from watcher.index import Key, Role, tracked_name
+from watcher.index import ALWAYS_THERE, Key, Role, tracked_name
 from watcher.watched import Watched
 
 Object = Mapping[str, Any]
 _MARK = "canarybus.dev/"
+GONE = ".gone"
+"""Ends the version of what is not there."""
 _NOT_COPIED = frozenset({PAUSED_REPLICAS, TARGET_STEP})
 """What we write on a target's ScaledObject."""
 _WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
@@ -239,6 +241,19 @@ def drift(before: Baseline | None, now: str) -> tuple[bool, Baseline]:
 
 def drift_cause(key: Key, version: str) -> Cause:
     return Cause(ChangeReason.DRIFT, str(key), version, version)
+
+
+def lost_cause(canary: Watched, key: Key, before: Meta | None) -> Cause | None:
+    """Something that we made or copy from is gone: users may be cut off, in whatever phase.
+
+    ``before`` is what was known of it; without it, nobody saw it go, and only what must be there counts as gone.
+    """
+    if canary.suspended or canary.deleting:
+        return None
+    if before is None and not (canary.complete and canary.objects.get(key) in ALWAYS_THERE):
+        return None
+    version = f"{before.resource_version if before else f'{canary.step}.never'}{GONE}"
+    return drift_cause(key, version)
 
 
 def resync_cause(canary: Watched, slot: int) -> Cause:

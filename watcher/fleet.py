@@ -137,12 +137,13 @@ class Fleet:
             self.ticks.put(canary.uid, canary.interval, now=self._now(), done=canary.last_tick)
         else:
             self.ticks.rest(canary.uid)
-        if canary.at_rest:
-            now = self._now()
-            every = min(self._settings.resync, HAND_BACK) if canary.floor else self._settings.resync
-            self.resyncs.put(canary.uid, round(every * 1000), now=now, done=now)
-        else:
+        if canary.suspended or canary.deleting:
             self.resyncs.rest(canary.uid)
+        else:
+            now, every = self._now(), self._settings.resync
+            if canary.at_rest and canary.floor:
+                every = min(every, HAND_BACK)
+            self.resyncs.put(canary.uid, round(every * 1000), now=now, done=now)
         self.scheduled.set()
 
     def _touch(self, uid: str, moved: Moved) -> None:

@@ -39,6 +39,9 @@ class Role(StrEnum):
 PROJECTED = frozenset({Role.PRIMARY, Role.GATEWAY, Role.SERVICE, Role.UPSTREAM, Role.SCALER, Role.COPY})
 """What is made or kept in step by us: a foreign edit of it is drift. A SOURCE is somebody's, and what we copy from."""
 
+ALWAYS_THERE = frozenset({Role.PRIMARY, Role.GATEWAY, Role.SERVICE, Role.UPSTREAM})
+"""What every Canary has from its initialisation to its end; a scaler's or a config's copy follows its original."""
+
 _NAMES_OF_CONFIGS = {resource.kind: kind for kind, resource in CONFIGS.items()}
 
 

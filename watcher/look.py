@@ -9,9 +9,11 @@ from typing import Any
 
 from handlers.adapters.kube import Kube
 from schemas.configs import CONFIGS, checksum_if_tracked
+from schemas.events import ChangeReason
 from schemas.resources import CANARY, ROUTE_TABLE, SCALERS, TARGETS, UPSTREAM, Resource
 from schemas.revision import digest
 from watcher.compare import (
+    GONE,
     Baseline,
     Cause,
     Meta,
@@ -20,6 +22,7 @@ from watcher.compare import (
     drift,
     drift_cause,
     fingerprint,
+    lost_cause,
     missing_cause,
     parked_cause,
     ready_again_cause,
@@ -84,6 +87,7 @@ class Look:
         found = [spec_cause(self._canary), await self._target()]
         found += [await self._config(key) for key, role in self._canary.objects.items() if role is Role.CONFIG]
         found += [await self._object(key, before) for key, before in self._moved.items()]
+        found += [self._missing(key) for key in self._canary.objects]
         return [cause for cause in found if cause]
 
     async def _target(self) -> Cause | None:
@@ -135,23 +139,33 @@ class Look:
             return await self._source(key, before)
         projected = canary.objects.get(key) in PROJECTED
         if projected and before is not None and key not in self._fleet.known:
-            return self._lost(key, before)
+            self._baselines[key] = None
+            return lost_cause(canary, key, before)
         if key == canary.awaited:
             return await self._awaited(key)
         return await self._projected(key, before) if projected else None
 
-    def _lost(self, key: Key, before: Meta) -> Cause | None:
-        """We delete nothing that we made, so it was somebody else, in whatever phase: users may be cut off."""
-        self._baselines[key] = None
-        if self._canary.suspended or self._canary.deleting:
+    def _missing(self, key: Key) -> Cause | None:
+        """What is not there although nobody saw it go: no watcher ran, or nothing could be done about it then.
+
+        Told once until it is back. What cannot be made is tried again at each tick or resync, and told by the handlers.
+        """
+        place = (ChangeReason.DRIFT.value, str(key))
+        told = self._record.said.get(place, "").endswith(GONE)
+        if key in self._fleet.known:
+            if told:
+                del self._record.said[place]
             return None
-        return drift_cause(key, f"{before.resource_version}.gone")
+        if told or self._moved.get(key) is not None or not self._fleet.knows(key):
+            return None
+        return lost_cause(self._canary, key, None)
 
     async def _source(self, key: Key, before: Meta | None) -> Cause | None:
         """Somebody's object that we copy from: followed at once, whatever the phase."""
         after = self._fleet.known.get(key)
         if after is None:
-            return self._lost(key, before) if before is not None else None
+            self._baselines[key] = None
+            return lost_cause(self._canary, key, before)
         if self._canary.suspended or self._canary.deleting or (before is not None and after.same_content(before)):
             return None
         if before is None and not self._canary.misses_a_source:  # the first that we hear of it

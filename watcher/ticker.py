@@ -1,4 +1,4 @@
-"""Publishes what is due: ticks of the Canaries that move, resyncs of those at rest."""
+"""Publishes what is due: ticks of the Canaries that move, and resyncs."""
 
 from __future__ import annotations
 

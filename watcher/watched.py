@@ -22,6 +22,7 @@ class Watched:
     ``weight`` in percent; ``measured``: what its last step measured, by metric.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
     ``finalising``: it is being deleted and waits for us to let it go.
+    ``complete``: all that we make for it was made, so that whatever is not there was taken away.
     """
 
     ref: Ref
@@ -49,6 +50,7 @@ class Watched:
     silent: bool
     weight: int
     measured: Mapping[str, float]
+    complete: bool
     target: Key
     objects: Mapping[Key, Role]
 
@@ -85,6 +87,7 @@ class Watched:
             silent=status.gateway_silent,
             weight=status.canary_weight,
             measured=_measured(status),
+            complete=_complete(status),
             target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
             objects=objects,
         )
@@ -119,6 +122,11 @@ class Watched:
     def episode(self) -> tuple[Any, ...]:
         """Moves when it begins to wait for something else, or for the same object in another state."""
         return self.waiting_for, self.phase, self.projection
+
+
+def _complete(status: CanaryStatus) -> bool:
+    making = status.phase in (Phase.NEW, Phase.INITIALIZING) or status.surroundings_owed > 0 or status.invalid
+    return status.route_step > 0 and not making
 
 
 def _measured(status: CanaryStatus) -> Mapping[str, float]:

@@ -14,6 +14,7 @@ from schemas.answers import Explanation, Listing, Question, Replies, Summary
 from schemas.base import Wire
 from schemas.events import (
     Change,
+    ChangeReason,
     Command,
     CommandBody,
     DeadLetter,
@@ -56,7 +57,14 @@ def _address(message: type[Message], **tokens: Any) -> str:
 
 CHANNELS = (
     Channel("ticks", _address(Tick), Tick, "send", "A slot is due: judge."),
-    Channel("changes", _address(Change), Change, "send", "Something changed: look."),
+    Channel("changes", _address(Change, reason=ChangeReason.REVISION), Change, "send", "Something changed: look."),
+    Channel(
+        "drift",
+        _address(Change, reason=ChangeReason.DRIFT),
+        Change,
+        "send",
+        "Something around the Canary is missing or was edited, or it is time to look: compare everything.",
+    ),
     Channel(
         "commands",
         _address(Command, verb="{verb}"),

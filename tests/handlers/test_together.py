@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
+from schemas.events import Change, ChangeReason
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM, Resource
 from schemas.status import CanaryStatus, Phase
 from tests.handlers.house import NAMESPACE, House, canary_object, deployment
-from tests.handlers.together import Together, together
+from tests.handlers.together import Together, surroundings, together
 
 SELDOM = {"interval": "30m"}
 """Nothing that a story waits for after this may be owed to a tick."""
@@ -23,6 +24,16 @@ async def people(
 ) -> AsyncIterator[Together]:
     monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
     async with together(house, kubernetes) as people:
+        yield people
+
+
+@pytest.fixture
+async def alone(
+    house: House, kubernetes: EmbeddedKubernetes, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Together]:
+    """Watcher and handlers run when a story says so."""
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
+    async with surroundings(house, kubernetes) as people:
         yield people
 
 
@@ -74,6 +85,41 @@ async def test_what_somebody_deletes_in_mid_rollout_is_made_again_at_once(
     await people.exists(ROUTE_TABLE, "podinfo", lambda item: "'weight': 50" in str(item["spec"]))
     status = await people.house.status()
     assert (status.phase, status.canary_weight) == (Phase.PROGRESSING, 50)
+
+
+async def test_a_lost_service_comes_back_although_weaker_news_came_before_anybody_had_time_for_it(
+    alone: Together,
+) -> None:
+    house = alone.house
+    async with alone.watcher():
+        async with alone.handlers():
+            await with_users(alone)
+        heard = await house.bus.client.subscribe("canary.revision.>")
+        await house.bus.client.flush()
+        await house.admin.delete(SERVICE, NAMESPACE, "podinfo-canary")
+        await alone.tells("drift", heard)
+        ready = Change(namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.READY, version="1")
+        await house.bus.publish(ready, source="test")
+        async with alone.handlers():
+            await alone.exists(SERVICE, "podinfo-canary")
+    assert (await house.status()).phase is Phase.PROGRESSING
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(SERVICE, "podinfo-canary"), (UPSTREAM, "default-podinfo-primaryupstream-9898"), (ROUTE_TABLE, "podinfo")],
+    ids=lambda value: value.kind if isinstance(value, Resource) else value,
+)
+async def test_what_somebody_deletes_while_no_watcher_runs_is_made_again_by_the_next_one(
+    alone: Together, kind: Resource, name: str
+) -> None:
+    async with alone.handlers():
+        async with alone.watcher():
+            await with_users(alone)
+        await alone.house.admin.delete(kind, NAMESPACE, name)
+        async with alone.watcher():
+            await alone.exists(kind, name)
+    assert (await alone.house.status()).canary_weight == 50
 
 
 async def test_users_are_taken_from_a_target_that_somebody_scales_to_zero(people: Together) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
+import orjson
+from nats.aio.subscription import Subscription
 from prometheus_client import CollectorRegistry
 
 from deploy.sandbox.kube import EmbeddedKubernetes
@@ -31,6 +33,8 @@ class Together:
         self.house = house
         self.gloo = Gloo(house.admin)
         self.seen: list[tuple[str, CanaryStatus]] = []
+        self.handlers: Callable[[], AbstractAsyncContextManager[object]]
+        self.watcher: Callable[[], AbstractAsyncContextManager[object]]
         self._news = asyncio.Condition()
 
     async def follow(self) -> None:
@@ -86,6 +90,11 @@ class Together:
         generation = (await self.house.object(CANARY, "podinfo"))["metadata"]["generation"]
         await self.until(lambda status: status.observed_generation == generation and status.waiting_for == "")
 
+    async def tells(self, reason: str, heard: Subscription) -> None:
+        """Until the watcher has told of a change for that reason; ``heard`` since before it could."""
+        while orjson.loads((await heard.next_msg(timeout=PATIENCE)).data)["reason"] != reason:
+            continue
+
     async def scale(self, name: str, replicas: int) -> None:
         await self.house.admin.patch(DEPLOYMENT, NAMESPACE, name, {"spec": {"replicas": replicas}})
 
@@ -130,23 +139,43 @@ def _named(table: Object) -> set[str]:
 
 
 @asynccontextmanager
-async def together(house: House, kubernetes: EmbeddedKubernetes, **changed: Any) -> AsyncIterator[Together]:
-    """``KUBECONFIG`` must name the API server already."""
+async def surroundings(house: House, kubernetes: EmbeddedKubernetes, **changed: Any) -> AsyncIterator[Together]:
+    """Without watcher and handlers, which come and go. ``KUBECONFIG`` must name the API server already."""
     await house.definitions()
     url = house.bus.client.connected_url
     assert url is not None
     fixed = {"nats_url": (url.geturl(),), "port": 0, "workers": 2, "min_interval": 0.2}
     settings: Settings = house.settings.model_copy(update=fixed | changed)
     people = Together(house)
+    people.handlers = lambda: App(settings)
+    people.watcher = lambda: _watching(settings, kubernetes)
+    async with _meanwhile(people.gloo.run(), people.follow()):
+        yield people
+
+
+@asynccontextmanager
+async def together(house: House, kubernetes: EmbeddedKubernetes, **changed: Any) -> AsyncIterator[Together]:
+    """All of them, all the time."""
+    async with surroundings(house, kubernetes, **changed) as people, people.watcher(), people.handlers():
+        yield people
+
+
+@asynccontextmanager
+async def _watching(settings: Settings, kubernetes: EmbeddedKubernetes) -> AsyncIterator[None]:
     async with Kube(Access(kubernetes.url), user_agent="canarybus-watcher") as kube:
         watcher = Watcher(settings, kube, CollectorRegistry(), check_every=0.2)
-        async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(one) for one in (watcher.run(), people.gloo.run(), people.follow())]
+        async with _meanwhile(watcher.run()):
             async with asyncio.timeout(PATIENCE):
                 await watcher.ready()
-            try:
-                async with App(settings):
-                    yield people
-            finally:
-                for task in running:
-                    task.cancel()
+            yield
+
+
+@asynccontextmanager
+async def _meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    async with asyncio.TaskGroup() as tasks:
+        running = [tasks.create_task(one) for one in work]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from handlers.adapters.kube import Kube, Object
-from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, TARGETS, Resource
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, TARGETS, UPSTREAM, Resource
 from schemas.workload import Workload
 from tests.handlers.targets import pushed, target_object
 
@@ -89,6 +89,19 @@ class Cluster:
         canary = await self.canary(name)
         await self.deployment(name, replicas=0)
         return await self._rest(canary, await self.revision(name))
+
+    async def surrounded(self) -> Object:
+        """At rest, with everything around it; gives the fields of its status that say so."""
+        await self.at_rest()
+        await self.deployment("podinfo-primary")
+        await self.route_table()
+        for name in ("podinfo", "podinfo-primary", "podinfo-canary"):
+            await self.service(name)
+        for role in ("primary", "canary"):
+            await self.create(UPSTREAM, f"default-podinfo-{role}upstream-9898", {})
+        made: dict[str, Any] = {"phase": "Succeeded", "routeStep": 7, "surroundingsOwed": 0}
+        await self.status(**made)
+        return made
 
     async def _rest(self, canary: Object, revision: str) -> Object:
         name = canary["metadata"]["name"]

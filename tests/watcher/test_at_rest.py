@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from deploy.sandbox.kube import EmbeddedKubernetes
-from schemas.resources import DEPLOYMENT, ROUTE_TABLE, SERVICE
+from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE
 from schemas.settings import Settings
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
@@ -51,6 +53,51 @@ async def test_the_gateways_own_writes_are_not_drift(begin: Begin, cluster: Clus
         await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo")
         await ear.hears("drift", object="Service/podinfo")
     assert ear.changes() == [("ready", "RouteTable/podinfo"), ("drift", "Service/podinfo")]
+
+
+async def test_what_was_lost_while_no_watcher_ran_is_told_once_and_again_when_it_is_lost_again(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.surrounded()
+    await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo-canary")
+    async with begin():
+        await ear.hears("drift", object="Service/podinfo-canary")
+        await cluster.status(step=8)
+        await cluster.service("podinfo-canary")
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo-canary")
+        await ear.until(lambda _: len(ear.changes()) >= 2)
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+    assert ear.changes() == [("drift", "Service/podinfo-canary")] * 2
+
+
+@pytest.mark.parametrize("making", [{"phase": "Initializing"}, {"surroundingsOwed": 7}, {"routeStep": 0}], ids=str)
+async def test_what_is_not_made_yet_is_not_missed_and_missed_when_it_should_be_there(
+    begin: Begin, cluster: Cluster, ear: Ear, making: dict[str, Any]
+) -> None:
+    made = await cluster.surrounded()
+    await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo-canary")
+    await cluster.status(**making)
+    async with begin():
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+        assert "drift" not in [reason for reason, _ in ear.changes()]
+        await cluster.status(**made)
+        await ear.hears("drift", object="Service/podinfo-canary")
+
+
+async def test_what_is_lost_while_a_canary_is_suspended_is_told_when_it_may_go_on(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.surrounded()
+    await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": True}})
+    async with begin():
+        await cluster.kube.delete(SERVICE, NAMESPACE, "podinfo-canary")
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+        assert "drift" not in [reason for reason, _ in ear.changes()]
+        await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": False}})
+        await ear.hears("drift", object="Service/podinfo-canary")
 
 
 async def _seen_accepted(cluster: Cluster, ear: Ear, **status: Any) -> None:

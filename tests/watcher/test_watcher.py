@@ -225,6 +225,22 @@ async def test_an_idle_canary_is_looked_at_every_resync(begin: Begin, cluster: C
     assert len({one.id for one in ear.heard}) == len(ear.heard)
 
 
+async def test_a_canary_that_runs_is_looked_at_every_resync_too(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.at_rest()
+    await cluster.status(phase="Progressing", settled=False, step=8)
+    async with begin(resync=0.5):
+        await ear.until(lambda heard: len([one for one in heard if one.what[0] == "resync"]) >= 2)
+
+
+async def test_a_suspended_canary_is_not_resynced(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.at_rest()
+    await cluster.at_rest("other")
+    await cluster.kube.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": True}})
+    async with begin(resync=0.3):
+        await ear.until(lambda heard: len([one for one in heard if one.what[:2] == ("resync", "other")]) >= 2)
+    assert "resync" not in [reason for reason, _ in ear.changes()]
+
+
 async def test_the_bus_may_be_away_and_at_most_the_present_slot_is_published_when_it_is_back(
     begin: Begin, cluster: Cluster, ear: Ear, nats_server: NatsServer
 ) -> None:

@@ -171,6 +171,16 @@ async def test_the_latest_change_replaces_the_queued_one(bus: Bus) -> None:
     assert orjson.loads(found.data or b"")["version"] == "2"
 
 
+async def test_weaker_news_do_not_take_the_place_of_what_asks_to_compare_everything(bus: Bus) -> None:
+    drift = change("1").model_copy(update={"reason": ChangeReason.DRIFT})
+    for message in (drift, change("2"), change("3"), drift.model_copy(update={"reason": ChangeReason.RESYNC})):
+        await bus.publish(message, source="test")
+    subjects = ("canary.revision.drift.test.podinfo", "canary.revision.test.podinfo")
+    kept = [await bus.js.get_last_msg("CANARY_REVISIONS", subject) for subject in subjects]
+    assert [orjson.loads(one.data or b"")["reason"] for one in kept] == ["resync", "revision"]
+    assert await stored(bus, "CANARY_REVISIONS") == 2
+
+
 async def test_commands_queue_up(bus: Bus) -> None:
     for number in (1, 2):
         command = Command(namespace="test", name="podinfo", verb=Verb.ABORT, id=f"c{number}")
