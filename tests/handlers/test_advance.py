@@ -313,6 +313,21 @@ async def test_another_providers_canary_is_never_touched(house: House) -> None:
     assert "status" not in await house.object(CANARY, "podinfo")
 
 
+async def test_a_resync_in_mid_rollout_judges_nothing_writes_nothing_and_takes_at_most_10_calls(house: House) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.tick(2)
+    await house.change(ChangeReason.RESYNC)
+    before = await house.status()
+    house.kube.reset()
+    await house.change(ChangeReason.RESYNC)
+    assert set(house.kube.calls) == {"GET"}, house.kube.made
+    assert house.kube.total <= 10, house.kube.made
+    assert before.canary_weight > 0
+    assert await house.status() == before
+
+
 async def test_resyncs_of_an_idle_canary_write_nothing_after_the_first(house: House) -> None:
     await house.prepare()
     await house.initialized()

@@ -144,7 +144,8 @@ async def surroundings(house: House, kubernetes: EmbeddedKubernetes, **changed: 
     await house.definitions()
     url = house.bus.client.connected_url
     assert url is not None
-    fixed = {"nats_url": (url.geturl(),), "port": 0, "workers": 2, "min_interval": 0.2}
+    # a resync would do what a story waits for
+    fixed = {"nats_url": (url.geturl(),), "port": 0, "workers": 2, "min_interval": 0.2, "resync": 86400}
     settings: Settings = house.settings.model_copy(update=fixed | changed)
     people = Together(house)
     people.handlers = lambda: App(settings)

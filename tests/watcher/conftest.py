@@ -52,7 +52,8 @@ async def cluster(api: EmbeddedKubernetes) -> AsyncIterator[Cluster]:
 
 @pytest.fixture
 def settings(nats_server: NatsServer) -> Settings:
-    return Settings(nats_url=(nats_server.url,), min_interval=0.2)
+    """Without resyncs unless a test asks for them: with 10m every 600th test of a second would hear one."""
+    return Settings(nats_url=(nats_server.url,), min_interval=0.2, resync=86400)
 
 
 @pytest.fixture
