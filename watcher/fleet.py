@@ -118,10 +118,13 @@ class Fleet:
             for meta in (moved.before, moved.after):
                 self._drop(meta.uid if meta else "", moved)
             return
+        record = self.records.get(canary.metadata.uid)
         watched = Watched.of(
-            canary, min_interval=self._settings.min_interval, config_tracking=self._settings.config_tracking
+            canary,
+            min_interval=self._settings.min_interval,
+            config_tracking=self._settings.config_tracking,
+            before=record.watched if record else None,
         )
-        record = self.records.get(watched.uid)
         begins_to_wait = watched.waiting_for != "" if record is None else record.watched.episode != watched.episode
         if record is None:
             record = self.records[watched.uid] = Record(watched)

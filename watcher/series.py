@@ -66,12 +66,10 @@ def _weight(canaries: Iterable[Watched]) -> GaugeMetricFamily:
 
 
 def _analysis(canaries: Iterable[Watched]) -> GaugeMetricFamily:
-    """``request-duration`` is in seconds here, as with the peer; checks of the last step that measured anything."""
     family = GaugeMetricFamily(
         "flagger_canary_metric_analysis", "Last value of each metric.", labels=["name", "namespace", "metric"]
     )
     for canary in canaries:
         for metric, value in canary.measured.items():
-            seconds = value / 1000 if metric == "request-duration" else value
-            family.add_metric([canary.target.name, canary.ref.namespace, metric], seconds)
+            family.add_metric([canary.target.name, canary.ref.namespace, metric], value)
     return family

@@ -19,7 +19,7 @@ class Watched:
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
     ``floor``: replicas below which its primary's scaler may not go, to be given back a while after a rollout.
     ``silent``: its gateway has never reported on its routes.
-    ``weight`` in percent; ``measured``: what its last step measured, by metric.
+    ``weight`` in percent; ``measured``: the last value of each metric, in the peer's units.
     ``projection`` are the steps at which routes, target and primary last changed by our will.
     ``finalising``: it is being deleted and waits for us to let it go.
     ``complete``: all that we make for it was made, so that whatever is not there was taken away.
@@ -55,8 +55,10 @@ class Watched:
     objects: Mapping[Key, Role]
 
     @classmethod
-    def of(cls, canary: Canary, *, min_interval: float, config_tracking: bool = True) -> Watched:
-        """``min_interval`` in seconds: the shortest that a Canary may ask for."""
+    def of(
+        cls, canary: Canary, *, min_interval: float, config_tracking: bool = True, before: Watched | None = None
+    ) -> Watched:
+        """``min_interval`` in seconds: the shortest that a Canary may ask for. ``before``: what was known of it."""
         metadata, spec, status = canary.metadata, canary.spec, canary.status
         objects = dependencies(canary)
         if not config_tracking:
@@ -86,7 +88,7 @@ class Watched:
             floor=status.primary_floor,
             silent=status.gateway_silent,
             weight=status.canary_weight,
-            measured=_measured(status),
+            measured=_measured(canary, before.measured if before else {}),
             complete=_complete(status),
             target=Key(spec.target_ref.kind, metadata.namespace, canary.target),
             objects=objects,
@@ -129,9 +131,22 @@ def _complete(status: CanaryStatus) -> bool:
     return status.route_step > 0 and not making
 
 
-def _measured(status: CanaryStatus) -> Mapping[str, float]:
-    checks = status.last_step.checks if status.last_step else ()
-    return {check.name: check.value for check in checks if check.value is not None}
+def _measured(canary: Canary, before: Mapping[str, float]) -> Mapping[str, float]:
+    """A status has the checks of its last step only, and most steps have none: what was measured before stays.
+
+    The built-in ``request-duration`` is told in seconds, a template of that name as it is (spec lifecycle 2.12).
+    """
+    checks = canary.status.last_step.checks if canary.status.last_step else ()
+    values = {check.name: check.value for check in checks if check.value is not None}
+    found = {}
+    for metric in canary.spec.analysis.metrics:
+        if metric.name in values:
+            built_in = metric.template_ref is None and not metric.query
+            seconds = built_in and metric.name == "request-duration"
+            found[metric.name] = values[metric.name] / 1000 if seconds else values[metric.name]
+        elif metric.name in before:
+            found[metric.name] = before[metric.name]
+    return found
 
 
 def _interval(canary: Canary, shortest: float) -> float:

@@ -19,6 +19,7 @@ _ENDS = {
     Reason.ROLLED_BACK: "failed",
     Reason.PROMOTION_FAILED: "failed",
 }
+_NO_ROLLOUT = (Phase.WAITING, Phase.NEW, Phase.INITIALIZING, Phase.INITIALIZED, Phase.SUCCEEDED)
 _MINUTE = 60.0
 _DURATIONS = tuple(_MINUTE * minutes for minutes in (0.5, 1, 2, 5, 10, 20, 30, 60, 120, 240, 720, 1440))
 
@@ -92,8 +93,8 @@ def ended(before: CanaryStatus, after: CanaryStatus) -> str:
     """How the rollout ended in this step: promoted, reverted or failed; empty when it did not."""
     if before.phase is after.phase or after.phase not in (Phase.SUCCEEDED, Phase.FAILED):
         return ""
-    if before.phase in (Phase.WAITING, Phase.NEW, Phase.INITIALIZING):
-        # nothing had begun
+    if before.phase in _NO_ROLLOUT:
+        # also a rollback from what was promoted: that rollout had its end
         return ""
     reasons = [notice.reason for notice in after.last_step.notices] if after.last_step else []
     known = [_ENDS[reason] for reason in reasons if reason in _ENDS]

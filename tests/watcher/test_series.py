@@ -7,15 +7,28 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from schemas.canary import Canary
+from schemas.settings import Settings
+from watcher.compare import Meta
+from watcher.fleet import Fleet
+from watcher.index import Key
 from watcher.series import FleetSeries
+from watcher.stream import Moved
 from watcher.watched import Watched
 
+BUILT_IN = ({"name": "request-success-rate"}, {"name": "request-duration"})
 
-def watched(name: str, phase: str, namespace: str = "test", **status: Any) -> Watched:
-    spec = {"targetRef": {"name": name}, "service": {"port": 80}, "analysis": {"stepWeight": 10}}
-    metadata = {"name": f"{name}-canary", "namespace": namespace, "uid": name}
-    found = Canary.from_object({"metadata": metadata, "spec": spec, "status": {"phase": phase, **status}})
-    return Watched.of(found, min_interval=10)
+
+def manifest(
+    name: str, phase: str, namespace: str = "test", metrics: tuple[dict[str, Any], ...] = BUILT_IN, **status: Any
+) -> dict[str, Any]:
+    analysis = {"stepWeight": 10, "metrics": list(metrics)}
+    spec = {"targetRef": {"name": name}, "service": {"port": 80}, "analysis": analysis}
+    metadata = {"name": f"{name}-canary", "namespace": namespace, "uid": name, "resourceVersion": "1", "generation": 1}
+    return {"metadata": metadata, "spec": spec, "status": {"phase": phase, **status}}
+
+
+def watched(name: str, phase: str, namespace: str = "test", **more: Any) -> Watched:
+    return Watched.of(Canary.from_object(manifest(name, phase, namespace, **more)), min_interval=10)
 
 
 def registry_of(canaries: list[Watched]) -> CollectorRegistry:
@@ -51,12 +64,41 @@ def test_the_last_value_of_each_metric_is_told_and_durations_in_seconds() -> Non
         {"name": "gate", "verdict": "pass"},
     ]
     registry = registry_of([watched("a", "Progressing", lastStep={"step": 1, "checks": checks})])
+    assert [value(registry, name) for name in ("request-success-rate", "request-duration", "gate")] == [
+        99.5,
+        0.25,
+        None,
+    ]
 
-    def value(metric: str) -> float | None:
-        labels = {"name": "a", "namespace": "test", "metric": metric}
-        return registry.get_sample_value("flagger_canary_metric_analysis", labels)
 
-    assert [value("request-success-rate"), value("request-duration"), value("gate")] == [99.5, 0.25, None]
+def test_the_last_value_stays_when_steps_come_without_checks_or_without_that_one() -> None:
+    fleet = Fleet(Settings(min_interval=1), now=lambda: 0)
+    registry = CollectorRegistry()
+    registry.register(FleetSeries(fleet.canaries, "1.2.3", "gloo"))
+
+    def step(phase: str, **values: float) -> None:
+        checks = [{"name": name.replace("_", "-"), "verdict": "pass", "value": found} for name, found in values.items()]
+        item = manifest("a", phase, lastStep={"step": 1, "checks": checks})
+        fleet.moved(Moved(Key("Canary", "test", "a-canary"), None, Meta.of(item), item))
+
+    step("Progressing", request_success_rate=99.5, request_duration=250)
+    step("Progressing")
+    step("Progressing", request_duration=500)
+    step("Finalising")
+    step("Succeeded")
+    assert [value(registry, name) for name in ("request-success-rate", "request-duration")] == [99.5, 0.5]
+
+
+def test_a_template_of_a_built_in_name_is_told_as_it_is() -> None:
+    step = {"step": 1, "checks": [{"name": "request-duration", "verdict": "pass", "value": 250}]}
+    for own in ({"templateRef": {"name": "latency"}}, {"query": "up"}):
+        canary = watched("a", "Progressing", metrics=({"name": "request-duration", **own},), lastStep=step)
+        assert value(registry_of([canary]), "request-duration") == 250
+
+
+def value(registry: CollectorRegistry, metric: str) -> float | None:
+    labels = {"name": "a", "namespace": "test", "metric": metric}
+    return registry.get_sample_value("flagger_canary_metric_analysis", labels)
 
 
 def test_series_end_with_their_canary_and_namespaces_with_their_last_one() -> None:

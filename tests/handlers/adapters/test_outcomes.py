@@ -72,6 +72,18 @@ def test_what_is_no_end_counts_nothing() -> None:
     assert not [metric for metric in registry.collect() if metric.name == "canarybus_rollouts" and metric.samples]
 
 
+def test_a_rollback_days_after_a_promotion_ends_no_rollout_a_second_time() -> None:
+    days = 3 * 24 * 3600.0
+    _, registry = scraped(
+        (canary(phase=Phase.FINALISING), after(Phase.SUCCEEDED, Reason.PROMOTED)),
+        (canary(phase=Phase.SUCCEEDED), after(Phase.FAILED, Reason.ROLLED_BACK, seconds=days)),
+    )
+    samples = [sample for metric in registry.collect() for sample in metric.samples]
+    ends = [sample for sample in samples if sample.name == "canarybus_rollouts_total"]
+    assert [(sample.labels["outcome"], sample.value) for sample in ends] == [("promoted", 1)]
+    assert [sample.value for sample in samples if sample.name == "canarybus_rollout_duration_seconds_sum"] == [90]
+
+
 def test_verdicts_and_the_time_of_a_judged_step_are_counted() -> None:
     checks = (CheckResult(name="a", verdict="pass"), CheckResult(name="b", verdict="insufficient"))
     _, registry = scraped(
