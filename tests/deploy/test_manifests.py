@@ -53,7 +53,7 @@ def test_two_of_each_process_are_probed_and_have_time_to_finish(part: str) -> No
     [deployment] = [item for item in WORKLOADS if item["metadata"]["name"] == f"canarybus-{part}"]
     container, pod = CONTAINERS[f"canarybus-{part}"], PODS[f"canarybus-{part}"]["spec"]
     assert deployment["spec"]["replicas"] == 2
-    assert container["args"] == ["-m", part]
+    assert container["args"] == ["-m", part, *(["--provision"] if part == "watcher" else [])]
     assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "http"}
     assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
     assert container["ports"] == [{"name": "http", "containerPort": Settings.model_fields["port"].default}]
