@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from schemas.base import Moment, Wire, format_time
 from schemas.canary import Canary, Ref
@@ -196,14 +197,15 @@ class Command(Message):
 
 
 class Reply(Wire):
-    """The answer to a command: ``code`` is 0, or 404, 409, 422, 503 for a refusal."""
+    """The answer to a command."""
 
     accepted: bool
     phase: str = ""
     weight: int = 0
     step: int = 0
     message: str
-    code: int = Field(default=0, exclude=True)
+    code: SkipJsonSchema[int] = Field(default=0, exclude=True)
+    """0, or 404, 409, 422, 503 for a refusal: told in a header, not in the body."""
 
     def to_wire(self) -> dict[str, Any]:
         return {"phase": self.phase, "weight": self.weight, "step": self.step} | super().to_wire()

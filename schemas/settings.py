@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.duration import parse_duration
+from schemas.duration import format_duration, parse_duration
 
 
 def _seconds(value: Any) -> Any:
@@ -18,7 +20,18 @@ def _words(value: Any) -> Any:
     return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+def _at_least(shortest: float) -> Callable[[float], float]:
+    def checked(seconds: float) -> float:
+        if not seconds >= shortest:
+            raise ValueError(f"{seconds:g}s is too short; give {format_duration(shortest)} or more")
+        return seconds
+
+    return checked
+
+
+Wait = Annotated[float, BeforeValidator(_seconds), AfterValidator(_at_least(0.0))]
+Period = Annotated[float, BeforeValidator(_seconds), AfterValidator(_at_least(0.1))]
+"""What is done again and again: without a lower bound it would be done all the time."""
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 
 
@@ -49,39 +62,55 @@ class Settings(BaseSettings):
         default=(), description="label and annotation prefixes copied to generated objects"
     )
     provider: str = Field(default="gloo", description="provider of Canaries that name none")
-    resync: Seconds = Field(default=600.0, description="how often everything around a Canary is compared all the same")
-    drain: Seconds = Field(
+    resync: Period = Field(default=600.0, description="how often everything around a Canary is compared all the same")
+    drain: Wait = Field(
         default=5.0, description="wait between routes that no longer name the canary and scaling it to zero"
     )
-    gateway_settle: Seconds = Field(default=5.0, description="wait after a route change when the gateway never reports")
+    gateway_settle: Wait = Field(default=5.0, description="wait after a route change when the gateway never reports")
     revision_history: int = Field(default=3, ge=1, description="promoted revisions kept for rollback")
     config_tracking: bool = Field(default=True, description="ConfigMaps and Secrets are part of a revision")
     no_cross_namespace_refs: bool = Field(
         default=False, description="refuse templates, alert providers, upstreams elsewhere"
     )
     event_webhook: str = Field(default="", description="URL that gets every event")
-    slack_url: str = ""
-    slack_token: str = Field(default="", repr=False)
-    slack_channel: str = ""
-    slack_user: str = "flagger"
-    slack_proxy_url: str = ""
-    msteams_url: str = ""
-    msteams_proxy_url: str = ""
+    slack_url: str = Field(default="", description="webhook of Slack, for alerts of Canaries that name no provider")
+    slack_token: str = Field(default="", repr=False, description="token of a Slack app, for a URL of Slack's API")
+    slack_channel: str = Field(default="", description="channel of Slack that is written to")
+    slack_user: str = Field(default="flagger", description="name under which Slack is written to")
+    slack_proxy_url: str = Field(default="", description="HTTP proxy on the way to Slack")
+    msteams_url: str = Field(
+        default="", description="webhook of Microsoft Teams, for alerts of Canaries that name no provider"
+    )
+    msteams_proxy_url: str = Field(default="", description="HTTP proxy on the way to Microsoft Teams")
     no_data: Literal["hold", "fail", "pass"] = Field(
         default="hold", description="what an empty answer of a metric means"
     )
-    min_interval: Seconds = Field(default=10.0, description="shortest analysis interval")
+    min_interval: Period = Field(default=10.0, description="shortest analysis interval")
     workers: int = Field(default=16, ge=1, description="messages that one process works on at a time, per handler")
     port: int = Field(default=8080, description="of /metrics, /healthz, /readyz; 0: any free port")
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe line that is logged: debug, info, warning or error"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="json: an object a line; console: for people"
+    )
 
 
 def describe() -> str:
-    """One line a setting: name, default, meaning."""
-    lines = []
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        shown = ",".join(default) if isinstance(default, tuple) else str(default)
-        lines.append(f"  CANARYBUS_{name.upper():<24} {field.description or ''} [{shown}]".rstrip())
-    return "\n".join(lines)
+    """One line a setting: name, meaning, default as it is written in the environment."""
+    fields = Settings.model_fields.items()
+    return "\n".join(
+        f"  CANARYBUS_{name.upper():<24} {field.description} [{_written(field)}]" for name, field in fields
+    )
+
+
+def _written(field: FieldInfo) -> str:
+    match field.default:
+        case tuple() as words:
+            return ",".join(words)
+        case float() as seconds:
+            return format_duration(seconds).removesuffix("m0s") + "m" * (seconds >= 60 and seconds % 60 == 0)
+        case bool() as switch:
+            return str(switch).lower()
+        case other:
+            return str(other)

@@ -34,6 +34,7 @@ _PARAMETERS = {
     "name": {"description": "The Canary's name, with a dot written as an underscore."},
     "verb": {"description": "What is wanted.", "enum": [verb.value for verb in Verb]},
     "hook": {"description": "Whatever you call your gate."},
+    "judge": {"description": "Whatever you call who answers for the metric."},
     "receiver": {"description": "Who is told: a webhook, an alert provider, the events of the cluster."},
     "subject": {"description": "The subject that the message came from, without its first token."},
 }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
-from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
+from schemas.events import Change, Command, DeadLetter, NoticeMessage, Reply, StepResult, Tick
 from schemas.generate import __main__ as generate
-from schemas.generate.messages import CHANNELS, asyncapi
+from schemas.generate.messages import CHANNELS, asyncapi, event_schemas
 
 COLUMNS = [
     ("Status", 0),
@@ -96,3 +97,14 @@ def _references(node: object) -> list[str]:
     if isinstance(node, list):
         return [found for child in node for found in _references(child)]
     return []
+
+
+def test_every_token_of_an_address_is_a_parameter_with_a_meaning() -> None:
+    for name, channel in asyncapi()["channels"].items():
+        tokens = set(re.findall(r"{(\w+)}", channel["address"] or ""))
+        assert set(channel.get("parameters", {})) == tokens, name
+
+
+def test_the_schema_of_a_reply_names_what_a_reply_carries() -> None:
+    carried = set(Reply(accepted=False, message="no such Canary", code=404).to_wire())
+    assert set(event_schemas()["reply"]["properties"]) == carried
