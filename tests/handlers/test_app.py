@@ -14,8 +14,9 @@ from handlers.app import App
 from schemas.events import ChangeReason
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import Phase
+from schemas.status import CheckResult, Phase
 from tests.handlers.adapters.natsserver import NatsServer
+from tests.handlers.adapters.test_outcomes import NAMES, after, canary
 from tests.handlers.house import House
 from tests.handlers.listening import announce, progressing, told
 
@@ -84,3 +85,20 @@ async def test_handlers_wait_for_a_definition_that_keeps_the_status(
     assert "kubectl apply --server-side -f deploy/crds" in caplog.text
     starting.cancel()
     await asyncio.wait((starting,))
+
+
+async def test_the_series_of_a_canary_that_went_end_with_a_resync(
+    house: House, kubernetes: EmbeddedKubernetes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.definitions()
+    monkeypatch.setenv("KUBECONFIG", str(kubernetes.kubeconfig))
+    url = house.bus.client.connected_url
+    assert url is not None
+    settings = house.settings.model_copy(update={"nats_url": (url.geturl(),), "port": 0, "resync": 0.1})
+    async with App(settings) as app, asyncio.timeout(10):
+        checks = (CheckResult(name="a", verdict="pass"),)
+        app.outcomes.step(canary(), after(Phase.PROGRESSING, checks=checks), 0.2)
+        count = "flagger_canary_duration_seconds_count"
+        assert app.metrics.registry.get_sample_value(count, NAMES) == 1
+        while app.metrics.registry.get_sample_value(count, NAMES) is not None:
+            await asyncio.sleep(0.02)
