@@ -229,7 +229,7 @@ async def test_an_initialisation_beside_what_users_made_ends_whole_whichever_wri
         assert await house.selector("podinfo") == {"app": "podinfo-primary"}
         return ""
 
-    await nothing_is_lost(town, play)
+    await nothing_is_lost(town, play, faults=("killed", "403"))
 
 
 async def test_a_deletion_leads_back_to_the_target_whichever_write_of_it_fails(house: House) -> None:
@@ -244,7 +244,7 @@ async def test_a_deletion_leads_back_to_the_target_whichever_write_of_it_fails(h
         assert await house.replicas() == 2
         return ""
 
-    await nothing_is_lost(town, play)
+    await nothing_is_lost(town, play, faults=("killed", "403"))
 
 
 async def test_a_rollout_ends_promoted_whichever_write_of_it_is_refused(house: House) -> None:
