@@ -22,7 +22,7 @@ class Addressees:
     async def of(self, ref: Ref) -> tuple[Canary, ...]:
         """By namespace and name; empty when there is none. Raises what the API server refuses."""
         found = [item for namespace in self._within(ref.namespace) for item in await self._list(namespace, ref.name)]
-        canaries = [canary for item in found if (canary := Canary.from_object(item)).belongs_to(self._provider)]
+        canaries = [canary for canary in Canary.readable(found) if canary.belongs_to(self._provider)]
         return tuple(sorted(canaries, key=lambda canary: canary.ref))
 
     def _within(self, namespace: str) -> Sequence[str | None]:

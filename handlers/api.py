@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import orjson
 from nats.aio.client import Client
+from nats.errors import MaxPayloadError
 from nats.micro import add_service
 from nats.micro.request import Request
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
@@ -152,6 +153,11 @@ async def _answer(request: Request, work: Work) -> None:
     """Whoever asks is answered, whatever happens; one who left no inbox is not."""
     try:
         body = orjson.dumps((await work(request)).to_wire())
+        if _inbox(request):
+            await request.respond(body)
+    except MaxPayloadError:
+        text = f"done, but the answer has {len(body)} bytes, more than a message may have: name a namespace to hear it"
+        await _refuse(request, 413, text)
     except _RefusedError as error:
         await _refuse(request, error.code, str(error), error.body)
     except UnreadableError as error:
@@ -163,16 +169,17 @@ async def _answer(request: Request, work: Work) -> None:
     except Exception as error:
         log.exception("a request failed by a fault of ours", extra={"subject": request.subject})
         await _refuse(request, 500, f"{type(error).__name__}: {error}")
-    else:
-        if _inbox(request):
-            await request.respond(body)
 
 
 async def _refuse(request: Request, code: int, message: str, body: Wire | None = None) -> None:
     if _inbox(request):
         # a header is one line
         line = " ".join(message.split())
-        await request.respond_error(str(code), line, orjson.dumps(body.to_wire()) if body else b"")
+        whole = orjson.dumps(body.to_wire()) if body else b""
+        try:
+            await request.respond_error(str(code), line, whole)
+        except MaxPayloadError:
+            await request.respond_error(str(code), f"{line} (each one's answer does not fit into a message)")
 
 
 def _inbox(request: Request) -> str:

@@ -153,7 +153,7 @@ class App:
                 known: set[tuple[str, str]] = set()
                 for namespace in self._settings.namespaces or (None,):
                     found, _ = await self.kube.list(CANARY, namespace)
-                    known |= {(canary.target, canary.ref.namespace) for canary in map(Canary.from_object, found)}
+                    known |= {(canary.target, canary.ref.namespace) for canary in Canary.readable(found)}
                 self.outcomes.forget(known)
 
     async def _bus_unready(self) -> str | None:

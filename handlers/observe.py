@@ -219,7 +219,7 @@ class Observer:
         Two that write the same objects undo each other's work: who works there goes on, else the older one.
         """
         found, _ = await self._kube.list(CANARY, canary.metadata.namespace)
-        others = [other for item in found if (other := Canary.from_object(item)).metadata.uid != canary.metadata.uid]
+        others = [other for other in Canary.readable(found) if other.metadata.uid != canary.metadata.uid]
         others = [other for other in others if other.belongs_to(self._provider)]
         wanted = canary.names if canary.deleting else canary.asked or canary.names
 

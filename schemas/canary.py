@@ -5,6 +5,8 @@ Every field that the peer's resource has is accepted (spec 1.1); those that Gloo
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
@@ -164,15 +166,25 @@ class Canary(Wire):
 
     @classmethod
     def from_object(cls, item: dict[str, Any]) -> Canary:
-        """Never raises for a bad spec: that is reported as ``problems``, because somebody has to be told."""
+        """Never raises for a bad spec: that is reported as ``problems``, because somebody has to be told.
+
+        Raises ValidationError for a phase that this release does not know: nobody can say what it asks for.
+        """
         metadata = Metadata.model_validate(item["metadata"])
-        status = CanaryStatus.model_validate(item.get("status") or {})
+        status = CanaryStatus.known(item.get("status") or {})
         spec = item.get("spec") or {}
         try:
             return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status).in_force()
         except ValidationError as error:
             problems = tuple(_in_words(detail["loc"], detail["msg"]) for detail in error.errors())
             return cls(metadata=metadata, spec=_readable(spec, error), status=status, problems=problems).in_force()
+
+    @classmethod
+    def readable(cls, items: Iterable[Mapping[str, Any]]) -> Iterator[Canary]:
+        """Of many; one that cannot be read is a matter of whoever works on it, and never stands in others' way."""
+        for item in items:
+            with suppress(ValidationError):
+                yield cls.from_object(dict(item))
 
     def in_force(self) -> Canary:
         """Under the names that the status knows, until a decision has moved on to those of the spec."""

@@ -271,7 +271,7 @@ class NoticeMessage(Message):
 
 
 class DeadLetter(Message):
-    """A message that nobody can work on, with the reason; its own headers are kept."""
+    """A message that nobody can work on, with the reason and its headers; of a body of many ``bytes`` the beginning."""
 
     kind: ClassVar[str] = "dlq"
     type: ClassVar[str] = "dev.canarybus.dead-letter.v1"
@@ -280,6 +280,7 @@ class DeadLetter(Message):
     deliveries: int
     body: str
     encoding: Literal["utf-8", "base64"] = "utf-8"
+    bytes: int = 0
     original_headers: dict[str, str] = {}
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Literal
+
+from pydantic import ValidationError
 
 from schemas.asked import Approved, ClosedGate, LastCommand, Paused
 from schemas.base import Moment, Wire
@@ -91,6 +94,15 @@ class Reason(StrEnum):
     ALERT_FAILED = "AlertFailed"
     COMMAND_ACCEPTED = "CommandAccepted"
     COMMAND_REFUSED = "CommandRefused"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Reason | None:
+        """A word of another release is told as it is."""
+        if not isinstance(value, str):
+            return None
+        word = str.__new__(cls, value)
+        word._name_ = word._value_ = value
+        return word
 
 
 WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data", "source"]
@@ -251,6 +263,15 @@ class CanaryStatus(Wire):
     """The step since which Services and upstreams may not be as the status wants them; each wake compares them then."""
     refused: Refused | None = None
     tracked_config_versions: dict[str, str] = {}
+
+    @classmethod
+    def known(cls, item: Mapping[str, Any]) -> CanaryStatus:
+        """Without what a newer release may have written and this one cannot read, but for the phase."""
+        try:
+            return cls.model_validate(item)
+        except ValidationError as error:
+            strange = {detail["loc"][0] for detail in error.errors() if detail["loc"]} - {"phase"}
+            return cls.model_validate({key: value for key, value in item.items() if key not in strange})
 
     @property
     def invalid(self) -> bool:

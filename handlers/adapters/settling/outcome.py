@@ -14,6 +14,8 @@ from schemas.events import DeadLetter
 
 _LONGEST_DELAY = 60.0
 _MOST_DELIVERIES = 10
+_KEPT = 256 * 1024
+"""Bytes of a body: a letter must fit into a message of its own, also in base 64."""
 _jitter = random.SystemRandom()
 
 
@@ -62,15 +64,17 @@ def growing_delay(deliveries: int) -> float:
 def letter(msg: Msg, error: BaseException) -> DeadLetter:
     """The message as it came, with the error that killed it."""
     encoding: Literal["utf-8", "base64"] = "utf-8"
+    kept = msg.data[:_KEPT]
     try:
-        body = msg.data.decode()
+        body = kept.decode()
     except UnicodeDecodeError:
-        body, encoding = base64.b64encode(msg.data).decode(), "base64"
+        body, encoding = base64.b64encode(kept).decode(), "base64"
     return DeadLetter(
         original_subject=msg.subject,
         error=f"{type(error).__name__}: {error}",
         deliveries=msg.metadata.num_delivered,
         body=body,
         encoding=encoding,
+        bytes=len(msg.data),
         original_headers=dict(msg.headers or {}),
     )

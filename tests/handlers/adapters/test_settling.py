@@ -80,6 +80,20 @@ async def test_every_kind_of_unreadable_message_ends_on_the_dead_letter_subject(
     assert letter["encoding"] if body.startswith(b"\xff") else "encoding" not in letter
 
 
+async def test_a_message_that_is_almost_as_long_as_any_may_be_becomes_a_letter_with_its_beginning(
+    nats_server: NatsServer, bus: Bus
+) -> None:
+    async def handler(message: Tick) -> None: ...
+
+    async with running(nats_server, bus, handler) as process:
+        await bus.js.publish("canary.tick.test.podinfo", b"\xff" * 1_000_000)
+        assert await process.outcome() == ("tick", "dead")
+        await empty(bus, "CANARY_TICKS")
+    (letter,) = await letters(bus)
+    assert letter["bytes"] == 1_000_000
+    assert letter["encoding"] == "base64"
+
+
 async def test_a_permanent_error_is_a_dead_letter(nats_server: NatsServer, bus: Bus) -> None:
     async def handler(message: Change) -> None:
         raise Invalid("the API server refuses it")

@@ -1,0 +1,38 @@
+"""Canaries as they are read, also those that another release has written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.canary import Canary
+from schemas.status import Phase
+
+
+def item(name: str = "podinfo", **status: Any) -> dict[str, Any]:
+    spec = {"targetRef": {"name": name}, "service": {"port": 80}}
+    return {"metadata": {"name": name, "namespace": "test", "uid": name}, "spec": spec, "status": status}
+
+
+NOTICE = {"reason": "Eclipse", "message": "the moon is in the way"}
+STEP = {"step": 4, "time": "2026-01-01T00:00:00Z", "stimulus": "tick", "phase": "Progressing", "reason": "Eclipse"}
+
+
+def test_words_of_a_newer_release_are_left_out_and_the_rest_is_read() -> None:
+    known = Canary.from_object(item(phase="Progressing", canaryWeight=20, waitingFor="moon", step=4)).status
+    assert (known.phase, known.canary_weight, known.waiting_for, known.step) == (Phase.PROGRESSING, 20, "", 4)
+
+
+def test_a_reason_that_nobody_knows_is_told_as_it_is() -> None:
+    step = {**STEP, "message": "", "notices": [NOTICE]}
+    last = Canary.from_object(item(phase="Progressing", lastStep=step)).status.last_step
+    assert last is not None
+    assert [str(notice.reason) for notice in last.notices] == ["Eclipse"]
+
+
+def test_a_phase_that_nobody_knows_is_no_phase_to_begin_with() -> None:
+    with pytest.raises(ValidationError):
+        Canary.from_object(item(phase="Orbiting"))
+    assert [canary.metadata.name for canary in Canary.readable([item(phase="Orbiting"), item("other")])] == ["other"]
