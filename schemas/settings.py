@@ -73,14 +73,12 @@ class Settings(BaseSettings):
         default=False, description="refuse templates, alert providers, upstreams elsewhere"
     )
     event_webhook: str = Field(default="", description="URL that gets every event")
-    slack_url: str = Field(default="", description="webhook of Slack, for alerts of Canaries that name no provider")
+    slack_url: str = Field(default="", description="webhook of Slack, or its chat.postMessage, that hears every alert")
     slack_token: str = Field(default="", repr=False, description="token of a Slack app, for a URL of Slack's API")
     slack_channel: str = Field(default="", description="channel of Slack that is written to")
     slack_user: str = Field(default="flagger", description="name under which Slack is written to")
     slack_proxy_url: str = Field(default="", description="HTTP proxy on the way to Slack")
-    msteams_url: str = Field(
-        default="", description="webhook of Microsoft Teams, for alerts of Canaries that name no provider"
-    )
+    msteams_url: str = Field(default="", description="webhook of Microsoft Teams that hears every alert")
     msteams_proxy_url: str = Field(default="", description="HTTP proxy on the way to Microsoft Teams")
     no_data: Literal["hold", "fail", "pass"] = Field(
         default="hold", description="what an empty answer of a metric means"
