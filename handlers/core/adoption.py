@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from handlers.core import handover
-from handlers.core.beginnings import from_zero, initialise
+from handlers.core.beginnings import from_zero, initialise, only_refused
 from handlers.core.desired import weight_of
 from handlers.core.draft import Draft
 from handlers.core.inherited import carried_revision
@@ -147,18 +147,12 @@ def _again(draft: Draft) -> Draft:
 
     A revision that was refused, and a Canary that is suspended, wait for somebody.
     """
-    target, status = draft.seen.target_revision, draft.status
-    if status.phase is Phase.INITIALIZING:
+    if draft.status.phase is Phase.INITIALIZING:
         return _told(initialise(draft), "")
     if draft.canary.spec.suspend:
         return draft
-    if status.phase is Phase.FAILED and status.canary_revision in ("", target):
-        text = (
-            f"{draft.primary_place} is missing, and the only revision there is was refused: "
-            f"give {draft.target_place} a good one"
-        )
-        held = draft.set(canary_revision=target)
-        return held.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
+    if (held := only_refused(draft)) is not None:
+        return held
     text = f"{draft.primary_place} is missing and is made again from {draft.target_place}"
     return _told(initialise(draft), text, alert=True)
 

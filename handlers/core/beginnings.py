@@ -24,6 +24,19 @@ def initialise(draft: Draft) -> Draft:
     )
 
 
+def only_refused(draft: Draft) -> Draft | None:
+    """Held: the primary is gone, and what the target runs was refused; None when a primary can be made from it."""
+    target, status = draft.seen.target_revision, draft.status
+    if status.phase is not Phase.FAILED or status.canary_revision not in ("", target):
+        return None
+    text = (
+        f"{draft.primary_place} is missing, and the only revision there is was refused: "
+        f"give {draft.target_place} a good one"
+    )
+    held = draft.set(canary_revision=target)
+    return held.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
+
+
 def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
     """Analyse the target as it is now; routes to 100/0 first, counters and clocks at zero.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from handlers.core import endings, handover
 from handlers.core.adoption import take_stock
 from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
-from handlers.core.beginnings import from_zero, name_changes
+from handlers.core.beginnings import from_zero, initialise, name_changes, only_refused
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness, target_gone
 from handlers.core.observation import Answers
@@ -91,6 +91,8 @@ def _left_on_canary(draft: Draft) -> Draft:
     """The peer's end of a failed promotion: users stay on the canary until the primary can take them."""
     if gone := target_gone(draft.canary, draft.seen):
         return endings.target_gone(draft, gone)
+    if draft.seen.primary is None and not draft.status.promoted_revision:
+        return only_refused(draft) or _primary_again(draft)
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready:
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
@@ -101,6 +103,12 @@ def _left_on_canary(draft: Draft) -> Draft:
         kind = draft.canary.spec.target_ref.kind.lower()
         text += f"; to give it the revision before: kubectl rollout undo {kind}/{draft.canary.primary}"
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary", alert=text, severity="error")
+
+
+def _primary_again(draft: Draft) -> Draft:
+    """Nobody knows what it ran. Users stay where they are until the new one can serve them."""
+    text = f"{draft.primary_place} is missing and is made again from {draft.target_place}"
+    return initialise(draft).tell(Reason.INITIALIZING, text, warn=True, alert=text, severity="error")
 
 
 def settle(draft: Draft) -> Draft:

@@ -238,3 +238,17 @@ def test_nothing_that_is_taken_over_waits_longer_than_the_deadline_for_its_targe
     world.stuck = {"target"}
     world.tick()
     assert world.phase is Phase.FAILED
+
+
+def test_a_primary_that_goes_while_users_are_left_on_the_canary_is_made_from_the_next_good_revision() -> None:
+    world = arrived(left("Failed", weight=20))
+    world.not_ready = {"primary"}
+    world.tick(2)
+    world.primary = None
+    world.tick(2)
+    assert world.condition().message.endswith("the only revision there is was refused: give podinfo.test a good one")
+    world.push("podinfo:9")
+    assert (world.phase, world.weight) == (Phase.INITIALIZING, 20), "nobody is sent to a primary that is not there yet"
+    world.not_ready = set()
+    world.until(Phase.INITIALIZED)
+    assert (world.weight, world.primary_image) == (0, "podinfo:9")
