@@ -25,7 +25,8 @@ from schemas.answers import Explanation, Listing, OneReply, Replies, Summary
 from schemas.base import Wire
 from schemas.canary import Canary, Ref
 from schemas.envelope import UnreadableError, decode
-from schemas.events import ALL, Command, Reply, Verb, canary_name
+from schemas.events import ALL, Command, Reply, Verb
+from schemas.names import canary_name
 
 log = logging.getLogger("canarybus.api")
 _DESCRIPTION = "canarybus: what rollouts do, and commands to them"

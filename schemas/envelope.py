@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from schemas.events import Command, CommandBody, Message, Verb, canary_name, place_in_subject
+from schemas.events import Command, CommandBody, Message, Verb, place_in_subject
+from schemas.names import canary_name
 
 M = TypeVar("M", bound=Message)
 _OURS = "dev.canarybus."

@@ -16,20 +16,12 @@ from pydantic.json_schema import SkipJsonSchema
 
 from schemas.base import Moment, Wire, format_time
 from schemas.canary import Canary, Ref
+from schemas.names import subject_token
 from schemas.revision import digest
 from schemas.status import CanaryStatus, CheckResult, Notice
 
 ALL = "_all"
 """Instead of a namespace or a name in the subject of a command: every one that is ours."""
-
-
-def subject_token(name: str) -> str:
-    return name.replace(".", "_")
-
-
-def canary_name(token: str) -> str:
-    """The name that a subject's last token stands for: no Kubernetes name has a ``_``. ``_all`` stands for many."""
-    return token if token.startswith("_") else token.replace("_", ".")
 
 
 class ChangeReason(StrEnum):

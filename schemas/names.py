@@ -21,3 +21,12 @@ class Names(Wire):
 
     def same_target(self, other: Names) -> bool:
         return (self.kind, self.target) == (other.kind, other.target)
+
+
+def subject_token(name: str) -> str:
+    return name.replace(".", "_")
+
+
+def canary_name(token: str) -> str:
+    """The name that a subject's last token stands for: no Kubernetes name has a ``_``. ``_all`` stands for many."""
+    return token if token.startswith("_") else token.replace("_", ".")
