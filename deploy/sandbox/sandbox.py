@@ -187,9 +187,8 @@ class Sandbox:
         )
         command += ("-js", "-sd", str(self.state / "jetstream"))
         ready = answers(f"http://127.0.0.1:{self._ports['bus']}/healthz")
-        return Part(
-            "nats", f"bus: nats-server with JetStream, {self.nats_url}", command, ready, self.state / "nats.log"
-        )
+        what = f"bus: nats-server with JetStream, {self.nats_url}"
+        return Part("nats", what, command, ready, self.state / "nats.log", _FRUGAL)
 
     def _prometheus(self) -> Part:
         config = self.state / "prometheus.yml"
