@@ -46,13 +46,16 @@ class Deeds:
         await self.house.admin.delete(resource, self.house.namespace, name)
 
     async def second_canary(self, who: str) -> None:
-        """Of two that are as old the name decides."""
+        """The other is made again after it: they are as old, in whole seconds, or it is the older one by its age."""
         admin, namespace = self.house.admin, self.house.namespace
         if who == "gone":
             await admin.delete(CANARY, namespace, "a-first")
             return
         spec = (await self.house.object(CANARY, "podinfo"))["spec"]
         await admin.create(CANARY, {"metadata": {"name": "a-first", "namespace": namespace}, "spec": spec})
+        await admin.delete(CANARY, namespace, "podinfo")
+        again = {"metadata": {"name": "podinfo", "namespace": namespace}, "spec": spec}
+        self.house.uid = (await admin.create(CANARY, again))["metadata"]["uid"]
 
     async def somebody(self, deed: str) -> None:
         admin, namespace = self.house.admin, self.house.namespace
