@@ -25,8 +25,6 @@ from schemas.settings import Settings
 Asked = list[tuple[Metric, asyncio.Task[Measurement]]]
 _SHARE = 0.8
 """Of the analysis interval: the longest that a metric may take, so that the next slot is met whatever hangs."""
-
-
 _COURTESY = 1.0
 """Seconds that a failed check, which has decided already, waits for the answers of others: people want to see them."""
 

@@ -6,6 +6,7 @@ is CloudEvents 1.0 in binary mode (attributes as ``ce-*`` headers); bare JSON an
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
@@ -17,8 +18,9 @@ from pydantic.json_schema import SkipJsonSchema
 from schemas.base import Moment, Wire, format_time
 from schemas.canary import Canary, Ref
 from schemas.names import subject_token
+from schemas.recorded import Recorded
 from schemas.revision import digest
-from schemas.status import CanaryStatus, CheckResult, Notice
+from schemas.status import CheckResult, Notice
 
 ALL = "_all"
 """Instead of a namespace or a name in the subject of a command: every one that is ours."""
@@ -56,8 +58,9 @@ class Message(Wire):
         return f"canary.{self.kind}.{self.namespace}.{subject_token(self.name)}"
 
     @property
+    @abstractmethod
     def message_id(self) -> str:
-        raise NotImplementedError
+        """What is published twice under it is one message."""
 
     def headers(self, *, source: str, time: datetime) -> dict[str, str]:
         """CloudEvents attributes, and the id by which the broker drops duplicates."""
@@ -229,8 +232,8 @@ class StepResult(Message):
     checks: tuple[CheckResult, ...] = ()
     notices: tuple[Notice, ...] = ()
     receivers: tuple[str, ...] = ()
-    before: CanaryStatus | None = None
-    after: CanaryStatus | None = None
+    before: Recorded = None
+    after: Recorded = None
     observation: dict[str, Any] | None = None
 
     @property

@@ -26,11 +26,8 @@ def problems(canary: Canary, seen: Observation) -> tuple[str, ...]:
     """Empty when there is nothing wrong. A missing target is a problem only while no rollout runs (then it ends it)."""
     if canary.problems:
         return canary.problems
-    if canary.asked:
-        # what is written now is judged, whatever is still in force
-        return problems(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
-    judging = (*_analysis(canary), *_metrics(canary), *_webhooks(canary))
-    return (*_service(canary), *judging, *_match(canary), *_references(canary, seen))
+    asked = canary.under(canary.asked) if canary.asked else canary
+    return (*obstacles(canary, seen), *_analysis(asked), *_metrics(asked), *_webhooks(asked))
 
 
 def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
@@ -38,6 +35,7 @@ def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
     if canary.problems:
         return canary.problems
     if canary.asked:
+        # what is written now is judged, whatever is still in force
         return obstacles(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
     return (*_service(canary), *_match(canary), *_references(canary, seen))
 

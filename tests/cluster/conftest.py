@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from handlers.adapters.kube import Kube
 from tests.cluster.installation import install
+from tests.cluster.world import World, canarybus
 from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
 
 collect_ignore_glob = [] if wanted_for_real() else ["test_*.py"]
@@ -36,3 +38,9 @@ async def kube(kubeconfig: str) -> AsyncIterator[Kube]:
 async def namespace(kube: Kube) -> AsyncIterator[str]:
     async with own_namespace(kube) as name:
         yield name
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
+    async with own_namespace(kube) as own, canarybus(kube, kubeconfig, own, tmp_path) as started:
+        yield started

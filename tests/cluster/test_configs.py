@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
 from handlers.adapters.errors import Invalid
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Object
 from schemas.configs import checksum
 from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMENT, POD, ROUTE_TABLE, SECRET
 from tests.cluster.standins import canary_share
-from tests.cluster.world import World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        await started.install_podinfo()
-        yield started
+async def world(world: World) -> World:
+    await world.install_podinfo()
+    return world
 
 
 async def recolour(world: World, colour: str) -> None:

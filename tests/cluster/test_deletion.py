@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Literal
 
 import pytest
-import pytest_asyncio
 
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Object
 from schemas.canary import FINALIZER
 from schemas.resources import (
     CANARY,
@@ -24,21 +21,11 @@ from schemas.resources import (
     Resource,
 )
 from tests.cluster.standins import canary_share
-from tests.cluster.world import NEW, OLD, World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import NEW, OLD, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 Policy = Literal["Background", "Foreground"]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        yield started
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])

@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Object
 from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import CANARY, DAEMON_SET, DEPLOYMENT, ENDPOINT_SLICE, POD, SERVICE, TARGETS
-from tests.cluster.world import World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import World
 from tests.handlers.house import canary_object
 from tests.handlers.targets import LABELS, image_of, pushed, target_object
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        yield started
 
 
 async def install(world: World, kind: str) -> None:

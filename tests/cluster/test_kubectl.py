@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
-import pytest_asyncio
 
 from handlers.adapters.kube import Kube
 from schemas.resources import CANARY
 from tests.cluster.installation import kubectl
-from tests.cluster.world import NEW, OLD, World, canarybus
+from tests.cluster.world import NEW, OLD, World
 from tests.deploy.api import own_namespace
 from tests.deploy.canaries import changed
 
@@ -19,15 +15,6 @@ pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 WIDE = ["SUSPENDED", "FAILEDCHECKS", "INTERVAL", "MIRROR", "STEPWEIGHT", "STEPWEIGHTS", "MAXWEIGHT"]
 NOTICED = ("wait", "canary/podinfo", "--for=condition=promoted=unknown", "--timeout=15s")
 PROMOTED = ("wait", "canary/podinfo", "--for=condition=promoted", "--timeout=60s")
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        yield started
 
 
 async def test_the_columns_are_the_peers(kube: Kube, kubeconfig: str) -> None:

@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
-from handlers.adapters.kube import Kube
 from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, UPSTREAM
-from tests.cluster.world import NEW, World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import NEW, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with own_namespace(kube) as namespace, canarybus(kube, kubeconfig, namespace, tmp_path) as started:
-        yield started
 
 
 async def test_a_service_that_was_there_keeps_its_address_kind_and_node_port(world: World) -> None:

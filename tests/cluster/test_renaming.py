@@ -5,29 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from handlers.adapters.kube import Kube, Object
+from handlers.adapters.kube import Object
 from schemas.resources import CANARY, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, SERVICE, UPSTREAM
-from tests.cluster.world import NEW, World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import NEW, World
 from tests.handlers.users import Users
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        await started.install_podinfo()
-        yield started
+async def world(world: World) -> World:
+    await world.install_podinfo()
+    return world
 
 
 @asynccontextmanager

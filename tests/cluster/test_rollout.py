@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 import pytest_asyncio
 
-from handlers.adapters.kube import Kube
 from schemas.resources import (
     CANARY,
     CONTROLLER_REVISION,
@@ -20,20 +16,15 @@ from schemas.resources import (
     UPSTREAM,
 )
 from tests.cluster.standins import canary_share
-from tests.cluster.world import NEW, OLD, World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import NEW, OLD, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with (
-        own_namespace(kube) as namespace,
-        canarybus(kube, kubeconfig, namespace, tmp_path) as started,
-    ):
-        await started.install_podinfo()
-        yield started
+async def world(world: World) -> World:
+    await world.install_podinfo()
+    return world
 
 
 async def test_a_new_image_is_promoted_step_by_step(world: World) -> None:

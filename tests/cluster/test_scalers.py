@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
-import pytest_asyncio
 
 from handlers.adapters.errors import AlreadyExists
-from handlers.adapters.kube import Kube
 from schemas.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
 from schemas.workload import PAUSED_REPLICAS
 from tests import keda
-from tests.cluster.world import NEW, World, canarybus
-from tests.deploy.api import own_namespace
+from tests.cluster.world import NEW, World
 
 pytestmark = [pytest.mark.cluster, pytest.mark.asyncio(loop_scope="module")]
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def world(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[World]:
-    async with own_namespace(kube) as namespace, canarybus(kube, kubeconfig, namespace, tmp_path) as started:
-        yield started
 
 
 def paused(item: dict[str, Any]) -> str | None:

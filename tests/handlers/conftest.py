@@ -10,7 +10,9 @@ from handlers.adapters.bus import Bus, provision
 from handlers.adapters.kube import Access, Kube
 from handlers.app import App
 from schemas.settings import Settings
+from tests.handlers.adapters.apiserver import serving
 from tests.handlers.adapters.natsserver import NatsServer
+from tests.handlers.chat import Chat
 from tests.handlers.house import Answering, CountingKube, House
 
 
@@ -50,3 +52,11 @@ async def app(
     settings = house.settings.model_copy(update={"nats_url": (url.geturl(),), "port": 0, "workers": 2})
     async with App(settings) as app:
         yield app
+
+
+@pytest.fixture
+async def chat() -> AsyncIterator[Chat]:
+    found = Chat()
+    async with serving(found.answer) as url:
+        found.url = url
+        yield found

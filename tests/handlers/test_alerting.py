@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -17,38 +16,9 @@ from schemas.events import ChangeReason
 from schemas.resources import ALERT_PROVIDER, CANARY, METRIC_TEMPLATE, SECRET
 from schemas.status import Phase
 from tests.handlers.adapters.apiserver import serving
+from tests.handlers.chat import Chat
 from tests.handlers.house import NAMESPACE, House
 from tests.handlers.test_hooks_told import People
-
-
-class Chat:
-    """Slack's webhook, or its bot, as a test says."""
-
-    def __init__(self) -> None:
-        self.url = ""
-        self.status = 200
-        self.body: Any = "ok"
-        self.heard: list[tuple[str, dict[str, Any]]] = []
-
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.heard.append((request.path, json.loads(await request.read())))
-        return web.Response(status=self.status, text=self.body if isinstance(self.body, str) else json.dumps(self.body))
-
-    @property
-    def texts(self) -> list[str]:
-        return [body["attachments"][0]["text"] for _, body in self.heard]
-
-    def fields(self, number: int) -> dict[str, str]:
-        found = self.heard[number][1]["attachments"][0]["fields"]
-        return {field["title"]: field["value"] for field in found}
-
-
-@pytest.fixture
-async def chat() -> AsyncIterator[Chat]:
-    found = Chat()
-    async with serving(found.answer) as url:
-        found.url = url
-        yield found
 
 
 async def provider(house: House, name: str = "on-call", **spec: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,19 +19,12 @@ from schemas.events import ChangeReason, Message, NoticeMessage, StepResult
 from schemas.resources import CANARY, SECRET
 from schemas.status import Notice, Reason, Severity
 from tests.handlers.adapters.apiserver import serving
+from tests.handlers.chat import Chat
 from tests.handlers.house import NAMESPACE, House
-from tests.handlers.test_alerting import Chat, alert, provider
+from tests.handlers.test_alerting import alert, provider
 from tests.handlers.test_hooks_told import People, hook
 
 BOT = {"ok": True, "channel": "C1", "ts": "17.5"}
-
-
-@pytest.fixture
-async def chat() -> AsyncIterator[Chat]:
-    found = Chat()
-    async with serving(found.answer) as url:
-        found.url = url
-        yield found
 
 
 async def prepared(house: House, chat: Chat, *, bot: bool = False, **analysis: Any) -> Callable[..., NoticeMessage]:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -60,7 +61,7 @@ async def _access(source: _Source) -> Access:
     )
 
 
-class _Source:
+class _Source(ABC):
     """Credentials that can be loaded again. ``expires`` is on the monotonic clock, None for never."""
 
     expires: float | None = None
@@ -71,8 +72,9 @@ class _Source:
         except _UNREADABLE as error:
             raise PermanentError(f"no access to Kubernetes: {error}") from error
 
+    @abstractmethod
     async def _load(self) -> Configuration:
-        raise NotImplementedError
+        """Raises anything of ``_UNREADABLE``."""
 
 
 class _Kubeconfig(_Source):

@@ -7,6 +7,7 @@ import ssl
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -192,10 +193,8 @@ def as_json(body: bytes) -> Any:
 def as_number(value: Any, what: str) -> float:
     """Whole numbers and numbers in quotes are numbers; anything else is refused, with ``what`` it should have been."""
     if isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
+        with suppress(ValueError):
             return float(value)
-        except ValueError:
-            pass
     raise Refused(f"{what} {str(value)[:100]} is not a number")
 
 

@@ -15,7 +15,9 @@ from schemas.events import DeadLetter
 _LONGEST_DELAY = 60.0
 _MOST_DELIVERIES = 10
 _KEPT = 256 * 1024
-"""Bytes of a body: a letter must fit into a message of its own, also in base 64."""
+"""Bytes of a body: a letter must fit into a message of its own, also in base 64. The server bounds headers itself."""
+_SHOWN = 4096
+"""Characters of an error."""
 _jitter = random.SystemRandom()
 
 
@@ -71,7 +73,7 @@ def letter(msg: Msg, error: BaseException) -> DeadLetter:
         body, encoding = base64.b64encode(kept).decode(), "base64"
     return DeadLetter(
         original_subject=msg.subject,
-        error=f"{type(error).__name__}: {error}",
+        error=f"{type(error).__name__}: {error}"[:_SHOWN],
         deliveries=msg.metadata.num_delivered,
         body=body,
         encoding=encoding,

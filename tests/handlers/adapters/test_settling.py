@@ -85,13 +85,15 @@ async def test_a_message_that_is_almost_as_long_as_any_may_be_becomes_a_letter_w
 ) -> None:
     async def handler(message: Tick) -> None: ...
 
+    headers = {f"n{number}": "x" * 900 for number in range(60)}
     async with running(nats_server, bus, handler) as process:
-        await bus.js.publish("canary.tick.test.podinfo", b"\xff" * 1_000_000)
+        await bus.js.publish("canary.tick.test.podinfo", b"\xff" * 900_000, headers=headers)
         assert await process.outcome() == ("tick", "dead")
         await empty(bus, "CANARY_TICKS")
     (letter,) = await letters(bus)
-    assert letter["bytes"] == 1_000_000
+    assert letter["bytes"] == 900_000
     assert letter["encoding"] == "base64"
+    assert letter["originalHeaders"] == headers
 
 
 async def test_a_permanent_error_is_a_dead_letter(nats_server: NatsServer, bus: Bus) -> None:

@@ -15,6 +15,7 @@ from schemas.canary import Canary
 from schemas.measurement import Measurement
 from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
+from tests.handlers.core.moments import waiting
 from tests.handlers.core.rollouts import DEADLINE, progressing
 from tests.handlers.core.world import World
 
@@ -67,14 +68,6 @@ def test_a_refused_revision_does_nothing_by_itself_and_restart_is_the_way() -> N
     found = explained(world)
     assert found.following == "nothing by itself: push another revision, or restart the analysis of this one"
     assert "nats req canary.api.restart.test.podinfo '{}'" in found.commands
-
-
-def waiting() -> World:
-    world = World(weighted(webhooks=[hook("confirm-rollout")])).until(Phase.INITIALIZED)
-    world.hooks["confirm-rollout"] = False
-    world.push("podinfo:2")
-    world.tick()
-    return world
 
 
 def waiting_for_promotion() -> World:
