@@ -40,6 +40,8 @@ class Scene:
     began: float = field(default_factory=time.monotonic)
     status: CanaryStatus = field(default_factory=CanaryStatus)
     checks: dict[str, CheckResult] = field(default_factory=dict)
+    revision: str = ""
+    """That was checked."""
     events: deque[tuple[float, Told]] = field(default_factory=lambda: deque(maxlen=_EVENTS))
     outcomes: list[Outcome] = field(default_factory=list)
     users: Load | None = None
@@ -66,6 +68,10 @@ class Scene:
             found = StepResult.model_validate_json(message.data)
         except ValidationError:
             return  # of another version: shown is what can be read
+        if found.revision != self.revision:
+            # what was measured was another
+            self.checks.clear()
+            self.revision = found.revision
         self.checks.update({check.name: check for check in found.checks})
 
 

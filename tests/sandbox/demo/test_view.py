@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import io
+from datetime import UTC, datetime
 
+import orjson
 import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
 from rich.console import Console
 
 from deploy.sandbox.demo.scene import Outcome, Scene
@@ -12,6 +16,7 @@ from deploy.sandbox.demo.view import LiveView, PlainView, picture, view_of
 from deploy.sandbox.follow import Told
 from deploy.sandbox.load import Load
 from deploy.sandbox.load.client import Answer
+from schemas.events import StepResult
 from schemas.status import CanaryStatus, CheckResult, Phase
 
 
@@ -51,6 +56,16 @@ def test_the_picture_shows_phase_weight_checks_traffic_failures_and_the_last_eve
         assert text in shown
     bars = {line.split()[1]: line for line in shown.splitlines() if "█" in line}
     assert bars["6.0.0"].count("█") == 3 * bars["6.0.1"].count("█") == 30
+
+
+async def test_what_was_measured_of_a_revision_is_not_shown_beside_the_next_one() -> None:
+    scene = Scene()
+    for revision, checks in (("one", (CheckResult(name="errors", verdict="pass", value=1),)), ("two", ())):
+        about = {"namespace": "test", "name": "podinfo", "uid": "u", "step": 1, "stimulus": "tick", "weight": 5}
+        said = {"phase": "Progressing", "reason": "StepTaken", "message": "", "time": datetime.now(UTC)}
+        result = StepResult.model_validate({**about, **said, "revision": revision, "checks": checks})
+        await scene.result(Msg(_client=Client(), data=orjson.dumps(result.to_wire())))
+    assert scene.checks == {}
 
 
 def test_the_picture_can_be_drawn_before_anything_has_happened() -> None:
