@@ -218,3 +218,15 @@ async def test_no_request_waits_for_another_one(house: House, app: App) -> None:
     assert (await ask(house, "pause.default.two"))[1]["accepted"] is True
     let_go.set()
     assert (await first)[1]["accepted"] is True
+
+
+async def test_an_answer_that_fits_into_no_message_says_so(
+    house: House, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await many(house, "one", "two")
+    assert app.bus is not None
+    whole = len(json.dumps((await ask(house, "list"))[1], separators=(",", ":")))
+    monkeypatch.setattr(app.bus.client, "_max_payload", whole - 1)
+    assert await ask(house, "list") == ("413", {})
+    code, found = await ask(house, "get.default.one")
+    assert (code, found["name"]) == ("", "one")

@@ -12,11 +12,12 @@ from typing import Any
 import httpx
 
 from handlers.adapters.alerts.alert import Alert, Destination, Format, Posted, Request
-from handlers.adapters.alerts.answer import beginning, read, slack_words
+from handlers.adapters.alerts.answer import read, slack_words
 from handlers.adapters.alerts.chat import Discord, Rocket, Slack, is_bot
 from handlers.adapters.alerts.gchat import GoogleChat
 from handlers.adapters.alerts.msteams import MsTeams
 from handlers.adapters.errors import PermanentError, Unavailable
+from handlers.adapters.http_answer import beginning
 from schemas.alerts import AlertType
 from schemas.gojson import encode
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -15,8 +13,8 @@ import orjson
 from handlers.adapters.alerts.alert import Request
 from handlers.adapters.errors import PermanentError, Throttled, Unavailable
 from handlers.adapters.hiding import hidden, secrets_of
+from handlers.adapters.http_answer import retry_after
 
-_MOST_BYTES = 64 * 1024
 _SHOWN = 200
 """Characters of an answer that an error shows."""
 _SHORTEST_SECRET = 8
@@ -25,16 +23,6 @@ _LONGEST_WAIT = 300.0
 """Seconds: who asks for more is asked again all the same, for a notice is kept for an hour."""
 _REFUSED_WITHIN = re.compile(r"HTTP error (\d{3})")
 """A connector of Teams answers 200, and says in the text what became of the message behind it."""
-
-
-async def beginning(response: httpx.Response) -> bytes:
-    """So much of it that an error can be told, whatever else comes."""
-    read = b""
-    async for chunk in response.aiter_bytes(_MOST_BYTES):
-        read += chunk
-        if len(read) >= _MOST_BYTES:
-            break
-    return read[:_MOST_BYTES]
 
 
 def read(label: str, response: httpx.Response, body: bytes, request: Request) -> dict[str, Any]:
@@ -64,23 +52,13 @@ def _raise(label: str, code: int, response: httpx.Response, text: str, request: 
     said = _without_secrets(text, request)[:_SHOWN].strip()
     words = f"{label} answered {code} {reason}: {said}".rstrip(": ")
     if code == HTTPStatus.TOO_MANY_REQUESTS:
-        raise Throttled(words, delay=_wait(response.headers.get("retry-after", "")))
+        wait = retry_after(response.headers.get("retry-after", ""))
+        raise Throttled(words, delay=None if wait is None else min(wait, _LONGEST_WAIT))
     raise (Unavailable if code >= HTTPStatus.INTERNAL_SERVER_ERROR else PermanentError)(words)
 
 
 def _phrase(code: int) -> str:
     return HTTPStatus(code).phrase if code in HTTPStatus._value2member_map_ else ""
-
-
-def _wait(text: str) -> float | None:
-    """Seconds of a Retry-After header, a number or a date (RFC 9110 10.2.3); None lets the pauses grow as usual."""
-    if text.isascii() and text.isdigit():
-        return min(float(text), _LONGEST_WAIT)
-    try:
-        wait = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
-    except (ValueError, TypeError):
-        return None
-    return min(max(wait, 0.0), _LONGEST_WAIT)
 
 
 def _origin(url: httpx.URL) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import ssl
 import tempfile
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import httpx
 import orjson
 
-from handlers.adapters.metrics.waiting import retry_after
+from handlers.adapters.http_answer import retry_after
 
 _MOST_BYTES = 4 * 1024 * 1024
 _MOST_REDIRECTS = 5
@@ -134,7 +133,7 @@ def _raise_for(response: httpx.Response, body: bytes) -> None:
     said = body[:300].decode(errors="replace").strip()
     detail = f"error response: Status {code} {response.reason_phrase}: {said}"
     if code == 429 or code >= 500:
-        wait = retry_after(response.headers.get("retry-after", ""), time.time())
+        wait = retry_after(response.headers.get("retry-after", "")) or 0.0
         raise Unreachable(detail + (f" (asked again after {wait:.0f} s at the earliest)" if wait else ""), wait)
     raise Refused(detail)
 

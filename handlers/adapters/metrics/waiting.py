@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from email.utils import parsedate_to_datetime
 
 _LONGEST = 300.0
 """Seconds: a provider that says tomorrow is asked again all the same, for a Canary that waits."""
@@ -25,13 +24,3 @@ class Waiting:
         now = self._clock()
         self._until = {name: until for name, until in self._until.items() if until > now}
         self._until[account] = now + min(seconds, _LONGEST)
-
-
-def retry_after(text: str, now: float) -> float:
-    """Seconds of a Retry-After header, which is a number or a date (RFC 9110 10.2.3); 0 for anything else."""
-    if text.strip().isdecimal():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-    except ValueError:
-        return 0.0

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx
 
+from handlers.adapters.http_answer import beginning, retry_after
 from handlers.adapters.shown import shown
 from handlers.adapters.webhooks.attempt import Attempt
 from schemas.canary import Webhook
-
-_MOST_BYTES = 64 * 1024
 
 
 class Http:
@@ -38,7 +35,7 @@ class Http:
                     "POST", hook.url, content=payload, headers=headers, timeout=seconds, follow_redirects=True
                 ) as response,
             ):
-                text = await _beginning(response)
+                text = shown((await beginning(response)).decode(errors="replace"))
         except (TimeoutError, httpx.TimeoutException):
             return Attempt.unanswered(f"no answer within {seconds:g}s")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
@@ -46,7 +43,8 @@ class Http:
         except (httpx.HTTPError, OSError, ValueError) as error:
             return Attempt.unanswered(str(error) or type(error).__name__, final=_is_unverified(error))
         text = text or f"{response.status_code} {response.reason_phrase}".rstrip()
-        return Attempt(response.is_success, text, response.status_code, retry_after=_retry_after(response))
+        wait = retry_after(response.headers.get("retry-after", ""))
+        return Attempt(response.is_success, text, response.status_code, retry_after=wait)
 
     def _without_verification(self) -> httpx.AsyncClient:
         if self._unverified is None:
@@ -61,23 +59,3 @@ def _is_unverified(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-async def _beginning(response: httpx.Response) -> str:
-    read = b""
-    async for chunk in response.aiter_bytes():
-        read += chunk
-        if len(read) >= _MOST_BYTES:
-            break
-    return shown(read.decode(errors="replace"))
-
-
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds; the header has them or a date."""
-    text = response.headers.get("retry-after", "")
-    if text.isascii() and text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (ValueError, TypeError):
-        return None

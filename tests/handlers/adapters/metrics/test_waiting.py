@@ -6,8 +6,6 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -16,11 +14,11 @@ from aiohttp import web
 from handlers.adapters.kube import Access, Kube
 from handlers.adapters.metrics import Providers
 from handlers.adapters.metrics.prometheus import Prometheus
-from handlers.adapters.metrics.waiting import Waiting, retry_after
+from handlers.adapters.metrics.waiting import Waiting
 from handlers.app import http_clients
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import serving
-from tests.handlers.adapters.metrics.asking import NOW, question, replying
+from tests.handlers.adapters.metrics.asking import question, replying
 from tests.handlers.adapters.metrics.test_prometheus import vector
 
 PROMETHEUS = ProviderType.PROMETHEUS
@@ -83,23 +81,6 @@ async def test_nobody_waits_for_days() -> None:
     async with serving(busy.answer) as url, with_clock(clock) as found:
         await found.ask(PROMETHEUS, question(url))
         assert (await found.ask(PROMETHEUS, question(url))).detail.endswith("asked again in 300 s")
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("9", 9),
-        (" 9 ", 9),
-        (format_datetime(datetime.fromtimestamp(NOW, UTC) + timedelta(seconds=40), usegmt=True), 40),
-        (format_datetime(datetime.fromtimestamp(NOW, UTC) - timedelta(seconds=40), usegmt=True), 0),
-        ("", 0),
-        ("soon", 0),
-        ("-5", 0),
-        ("²", 0),
-    ],
-)
-def test_retry_after_is_a_number_or_a_date(text: str, seconds: float) -> None:
-    assert retry_after(text, NOW) == seconds
 
 
 def test_what_is_over_is_forgotten() -> None:
