@@ -9,10 +9,13 @@ from __future__ import annotations
 import ipaddress
 import random
 import socket
+from collections.abc import Sequence
 
 _PODS = ipaddress.IPv4Network("10.0.0.0/8")
 _SERVICES_OCTET = 96
 """Services' cluster addresses are 10.96.x.x: no pod may meet them."""
+_CLAIM = 32767
+"""The port of the socket that holds a network: the last below those that a kernel hands out."""
 
 
 def dial(address: str) -> str:
@@ -26,10 +29,28 @@ def dial(address: str) -> str:
     return "127." + address.split(".", 1)[1]
 
 
-def draw_network(chance: random.Random | None = None) -> int:
-    """The second octet of a sandbox's pods: 1..254 and not the Services', so that two sandboxes rarely meet."""
-    chosen = (chance or random.SystemRandom()).randrange(1, 254)
-    return chosen if chosen < _SERVICES_OCTET else chosen + 1
+OCTETS = tuple(octet for octet in range(1, 255) if octet != _SERVICES_OCTET)
+
+
+class Network:
+    """The pods' second octet, 1..254 and not the Services'. No two sandboxes of a machine have the same one.
+
+    What holds it is a socket on an address that no pod gets: it is free again when that is closed, or its owner ends.
+    """
+
+    def __init__(self, octets: Sequence[int] = OCTETS) -> None:
+        """One of ``octets``. Raises OSError when all are taken."""
+        for octet in random.sample(octets, len(octets)):
+            try:
+                self._held = socket.create_server((f"127.{octet}.255.254", _CLAIM))
+            except OSError:
+                continue  # somebody has it
+            self.octet = octet
+            return
+        raise OSError("no network is left for the pods of another sandbox; end one of those that run")
+
+    def close(self) -> None:
+        self._held.close()
 
 
 def free_port(host: str = "127.0.0.1") -> int:

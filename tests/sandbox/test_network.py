@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import random
 import socket
 
 import pytest
 
-from deploy.sandbox.network import dial, draw_network, free_port
+from deploy.sandbox.network import OCTETS, Network, dial, free_port
 
 
 @pytest.mark.parametrize(
@@ -24,10 +23,18 @@ def test_a_published_pod_address_is_dialled_on_loopback_and_nothing_else_changes
     assert dial(published) == dialled
 
 
-def test_a_sandbox_never_draws_the_network_of_the_services() -> None:
-    chance = random.Random(1)
-    drawn = {draw_network(chance) for _ in range(10_000)}
-    assert drawn == set(range(1, 255)) - {96}
+def test_no_two_sandboxes_have_the_same_network_and_one_that_is_given_back_can_be_had_again() -> None:
+    held = Network()
+    with pytest.raises(OSError, match="no network is left"):
+        Network([held.octet])
+    held.close()
+    again = Network([held.octet])
+    assert again.octet == held.octet
+    again.close()
+
+
+def test_no_sandbox_has_the_network_of_the_services() -> None:
+    assert set(OCTETS) == set(range(1, 255)) - {96}
 
 
 def test_a_free_port_can_be_listened_on_at_a_pods_address() -> None:

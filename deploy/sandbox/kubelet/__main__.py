@@ -21,7 +21,7 @@ from deploy.sandbox.binaries import BYTECODE, CHECKOUT, search_path
 from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.agent import Kubelet
 from deploy.sandbox.kubelet.runner import Surroundings
-from deploy.sandbox.network import draw_network
+from deploy.sandbox.network import Network
 from deploy.sandbox.program import Program, run
 from handlers.adapters.kube import Kube, find_access
 
@@ -37,7 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="kubelet", description="Runs the pods of one node as local processes.")
     parser.add_argument("--node", default="sandbox", help="name of the node")
     parser.add_argument("--state", type=Path, required=True, help="directory for logs and volumes")
-    parser.add_argument("--network", type=int, help="second octet of the pods' addresses; drawn at random if missing")
+    parser.add_argument(
+        "--network", type=int, help="second octet of the pods' addresses; one that nobody has if missing"
+    )
     parser.add_argument("--proxy", default="", metavar="HOST:PORT", help="the service-name proxy that pods use")
     parser.add_argument("--env", type=_variable, action="append", default=[], help="NAME=VALUE for every pod")
     parser.add_argument("--backoff", type=float, default=10, help="seconds after the second crash; doubles up to 300")
@@ -66,13 +68,16 @@ async def serve(options: argparse.Namespace) -> None:
             variables=variables_of_the_node() | dict(options.env),
             backoff=options.backoff,
         )
-        network = options.network or draw_network()
+        own = None if options.network else Network()
+        network = own.octet if own else options.network
         kubelet = Kubelet(options.node, Addresses(network), surroundings)
         announcing = asyncio.create_task(_announce(kubelet, network))
         try:
             await kubelet.run()
         finally:
             announcing.cancel()
+            if own:
+                own.close()
 
 
 async def _announce(kubelet: Kubelet, network: int) -> None:

@@ -6,11 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import random
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from deploy.sandbox.kubelet.addresses import Addresses
 from deploy.sandbox.kubelet.agent import Kubelet
 from deploy.sandbox.kubelet.runner import Surroundings
 from deploy.sandbox.load.client import Answer, Client
-from deploy.sandbox.network import dial, draw_network
+from deploy.sandbox.network import Network, dial
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object, find_access
 from schemas.resources import NAMESPACE, NODE, POD, Resource
@@ -38,7 +37,7 @@ class House:
     state: Path
     namespace: str
     node: str
-    network: int = field(default_factory=lambda: draw_network(random.Random()))
+    network: int
 
     @asynccontextmanager
     async def kubelet(self, *, proxy: str = "", backoff: float = 10) -> AsyncIterator[Kubelet]:
@@ -158,13 +157,15 @@ async def house_on(kubeconfig: Path, directory: Path) -> AsyncIterator[House]:
     """A new namespace there; at the end its pods and the node are removed, whatever their state."""
     unique = uuid.uuid4().hex[:8]
     async with Kube(await find_access(str(kubeconfig)), user_agent="kubelet") as kube:
-        made = House(kube, kubeconfig, directory / "kubelet", f"test-{unique}", f"node-{unique}")
+        network = Network()
+        made = House(kube, kubeconfig, directory / "kubelet", f"test-{unique}", f"node-{unique}", network.octet)
         await kube.create(NAMESPACE, {"metadata": {"name": made.namespace}})
         yield made
         pods, _ = await kube.list(POD, made.namespace)
         for pod in pods:
             await kube.delete(POD, made.namespace, pod["metadata"]["name"], grace_seconds=0)
         await kube.delete(NAMESPACE, "", made.namespace)
+        network.close()
         await kube.delete(NODE, "", made.node)
 
 

@@ -55,8 +55,8 @@ async def begun(reader: int) -> None:
 
 
 async def all_gone(reader: int) -> bool:
-    """Whether the other end has no writer any more, within five seconds."""
-    ready, _, _ = await asyncio.to_thread(select.select, [reader], [], [], 5)
+    """Whether the other end has no writer any more."""
+    ready, _, _ = await asyncio.to_thread(select.select, [reader], [], [], PATIENCE)
     return bool(ready) and os.read(reader, 100) == b""
 
 
