@@ -10,10 +10,13 @@ import ipaddress
 import random
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 
 _PODS = ipaddress.IPv4Network("10.0.0.0/8")
 _SERVICES_OCTET = 96
 """Services' cluster addresses are 10.96.x.x: no pod may meet them."""
+_CHANCE = random.SystemRandom()
+_LOWEST, _TRIES = 10_000, 200
 _CLAIM = 32767
 """The port of the socket that holds a network: the last below those that a kernel hands out."""
 
@@ -40,7 +43,7 @@ class Network:
 
     def __init__(self, octets: Sequence[int] = OCTETS) -> None:
         """One of ``octets``. Raises OSError when all are taken."""
-        for octet in random.sample(octets, len(octets)):
+        for octet in _CHANCE.sample(octets, len(octets)):
             try:
                 self._held = socket.create_server((f"127.{octet}.255.254", _CLAIM))
             except OSError:
@@ -54,6 +57,11 @@ class Network:
 
 
 def free_port(host: str = "127.0.0.1") -> int:
-    """A TCP port that nobody on ``host`` listened on just now."""
-    with socket.create_server((host, 0)) as held:
-        return int(held.getsockname()[1])
+    """A TCP port that nobody on ``host`` listened on just now.
+
+    It is below those that a kernel hands out: one of them could be any connection's by the time that it is needed.
+    """
+    for port in _CHANCE.sample(range(_LOWEST, _CLAIM), _TRIES):
+        with suppress(OSError), socket.create_server((host, port)):
+            return port
+    raise OSError(f"no port of {host} is free")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -35,6 +36,11 @@ def test_no_two_sandboxes_have_the_same_network_and_one_that_is_given_back_can_b
 
 def test_no_sandbox_has_the_network_of_the_services() -> None:
     assert set(OCTETS) == set(range(1, 255)) - {96}
+
+
+def test_a_free_port_is_none_that_a_connection_may_get() -> None:
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    assert all(free_port() < min(lowest, 32768) for _ in range(50))
 
 
 def test_a_free_port_can_be_listened_on_at_a_pods_address() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 from pathlib import Path
 
@@ -10,15 +9,14 @@ import nats
 from nats.aio.client import Client
 
 from deploy.sandbox import binaries
+from deploy.sandbox.network import free_port
 
 
 class NatsServer:
     """Can be killed and started again on the same port with the same store."""
 
     def __init__(self, directory: Path, config: str = "") -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         directory.mkdir(exist_ok=True)
         self._directory = directory
