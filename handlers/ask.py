@@ -59,4 +59,4 @@ class Asker:
 
 def _names(plan: Plan) -> tuple[str, ...]:
     hooks = (*plan.rollback, *plan.hooks, *plan.gates)
-    return (*(hook.name for hook in hooks), *(metric.name for metric in plan.metrics))
+    return (*(hook.name for hook in hooks), *(metric.key for metric in plan.metrics))

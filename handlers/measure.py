@@ -16,13 +16,14 @@ from handlers.adapters.secret_data import SecretData
 from handlers.core.observation import Observation
 from handlers.core.queries import built_in, judge_question, render, samples_of
 from handlers.core.verdict import counts, in_order
-from schemas.canary import Canary, Metric, NamespacedRef
+from schemas.analysis import Check
+from schemas.canary import Canary, NamespacedRef
 from schemas.measurement import Measurement
 from schemas.metrics import MetricTemplate, ProviderType
 from schemas.resources import METRIC_TEMPLATE, SECRET
 from schemas.settings import Settings
 
-Asked = list[tuple[Metric, asyncio.Task[Measurement]]]
+Asked = list[tuple[Check, asyncio.Task[Measurement]]]
 _SHARE = 0.8
 """Of the analysis interval: the longest that a metric may take, so that the next slot is met whatever hangs."""
 _COURTESY = 1.0
@@ -38,11 +39,11 @@ class Measurer:
         self._server = settings.metrics_server
         self._min_interval = settings.min_interval
 
-    async def measure(self, canary: Canary, seen: Observation, metrics: tuple[Metric, ...]) -> tuple[Measurement, ...]:
+    async def measure(self, canary: Canary, seen: Observation, metrics: tuple[Check, ...]) -> tuple[Measurement, ...]:
         """In the order in which they decide; one that hangs is told as such, and the others are what they are."""
         longest = _SHARE * canary.spec.analysis.interval_seconds(self._min_interval)
         asked = [
-            (metric, asyncio.create_task(self._in_time(canary, metric, longest), name=f"metric {metric.name}"))
+            (metric, asyncio.create_task(self._in_time(canary, metric, longest), name=f"metric {metric.key}"))
             for metric in in_order(metrics)
         ]
         try:
@@ -52,21 +53,21 @@ class Measurer:
             for _, task in asked:
                 task.cancel()
 
-    async def _in_time(self, canary: Canary, metric: Metric, longest: float) -> Measurement:
+    async def _in_time(self, canary: Canary, metric: Check, longest: float) -> Measurement:
         try:
             async with asyncio.timeout(longest):
                 return await self._measure(canary, metric)
         except TimeoutError:
             detail = f"no answer within {longest:g}s, 80 % of the analysis interval"
-            return Measurement(name=metric.name, outcome="unreachable", detail=detail)
+            return Measurement(name=metric.key, outcome="unreachable", detail=detail)
 
     async def check(self, canary: Canary) -> str:
         """Why a provider that the analysis will need does not answer; empty when all of them do."""
-        problems = await asyncio.gather(*(self._check(canary, metric) for metric in canary.spec.analysis.metrics))
+        problems = await asyncio.gather(*(self._check(canary, metric) for metric in canary.spec.analysis.checks))
         return "; ".join(dict.fromkeys(problem for problem in problems if problem))
 
-    async def _measure(self, canary: Canary, metric: Metric) -> Measurement:
-        nothing = Measurement(name=metric.name, outcome="error")
+    async def _measure(self, canary: Canary, metric: Check) -> Measurement:
+        nothing = Measurement(name=metric.key, outcome="error")
         try:
             if metric.template_ref is not None:
                 kind, question = await self._from_template(canary, metric, metric.template_ref)
@@ -80,7 +81,7 @@ class Measurer:
         except (AdapterError, ValueError) as error:
             return nothing.model_copy(update={"detail": str(error)})
 
-    async def _built_in(self, canary: Canary, metric: Metric) -> Measurement:
+    async def _built_in(self, canary: Canary, metric: Check) -> Measurement:
         """With the number of requests behind it; that one is asked for people, so it may be missing."""
         found, counted = await asyncio.gather(
             *(
@@ -90,9 +91,9 @@ class Measurer:
         )
         return found.model_copy(update={"samples": counted.value})
 
-    def _question(self, canary: Canary, metric: Metric, query: str) -> Question:
+    def _question(self, canary: Canary, metric: Check, query: str) -> Question:
         return Question(
-            name=metric.name,
+            name=metric.key,
             query=query,
             now=time.time(),
             address=canary.spec.metrics_server or self._server,
@@ -100,11 +101,11 @@ class Measurer:
             namespace=canary.metadata.namespace,
         )
 
-    async def _from_template(self, canary: Canary, metric: Metric, ref: NamespacedRef) -> tuple[ProviderType, Question]:
+    async def _from_template(self, canary: Canary, metric: Check, ref: NamespacedRef) -> tuple[ProviderType, Question]:
         template = await self._template(canary, ref)
         provider = template.spec.provider
         question = Question(
-            name=metric.name,
+            name=metric.key,
             query=render(template.spec.query, canary, metric),
             now=time.time(),
             address=provider.address,
@@ -143,7 +144,7 @@ class Measurer:
         except NotFound as error:
             raise ValueError(f"Metric template {place} secret {ref.name} not found in {namespace}") from error
 
-    async def _check(self, canary: Canary, metric: Metric) -> str:
+    async def _check(self, canary: Canary, metric: Check) -> str:
         """Inline queries are not asked for: whoever answers the built-in ones answers them (spec lifecycle 2.7)."""
         try:
             if metric.template_ref is None:
@@ -170,5 +171,5 @@ async def _until_decided(canary: Canary, seen: Observation, asked: Asked) -> Non
             return
 
 
-def _unawaited(metric: Metric) -> Measurement:
-    return Measurement(name=metric.name, outcome="unreachable", detail="not waited for: another check had failed")
+def _unawaited(metric: Check) -> Measurement:
+    return Measurement(name=metric.key, outcome="unreachable", detail="not waited for: another check had failed")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -42,10 +43,13 @@ class NamespacedRef(Wire):
 
 
 NoData = Literal["hold", "fail", "pass"]
+SUCCESS_RATE, DURATION = "request-success-rate", "request-duration"
+BUILT_IN = (SUCCESS_RATE, DURATION)
+"""Names of metrics that have a query of their own."""
 
 
 class Metric(Wire):
-    """One check. ``interval`` is the window of the query, 1m unless written (spec B22)."""
+    """What is measured. ``interval`` is the window of the query, 1m unless written (spec B22)."""
 
     name: str
     interval: str = ""
@@ -61,6 +65,26 @@ class Metric(Wire):
     def window(self) -> float:
         """Seconds."""
         return parse_duration(self.interval or "1m")
+
+    @property
+    def parts(self) -> Iterator[Metric]:
+        """The questions in it: the built-in one of its name, its query, its template (spec lifecycle 2.7)."""
+        if self.name in BUILT_IN:
+            yield self.model_copy(update={"query": "", "template_ref": None})
+        if self.query:
+            yield self.model_copy(update={"template_ref": None})
+        if self.template_ref is not None:
+            yield self.model_copy(update={"query": ""})
+
+
+class Check(Metric):
+    """One question of a metric. ``key`` tells it from others of the same name: ``latency``, ``latency #2``."""
+
+    key: str
+
+    @property
+    def built_in(self) -> bool:
+        return not self.query and self.template_ref is None
 
 
 class HookType(StrEnum):
@@ -162,6 +186,26 @@ class Analysis(Wire):
         except ValueError:
             return 60.0
 
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What is asked at a step, as it is listed. Nobody has to give each metric a name of its own."""
+        parts = [part for metric in self.metrics for part in metric.parts]
+        keys = _told_apart([part.name for part in parts])
+        return tuple(Check(**dict(part), key=key) for part, key in zip(parts, keys, strict=True))
+
     def hooks(self, kind: HookType) -> tuple[Webhook, ...]:
         # by name: a type that nobody knows is for validation to tell, not for everybody to stumble over
         return tuple(hook for hook in self.webhooks if (hook.type or HookType.ROLLOUT) == kind)
+
+
+def _told_apart(names: Iterable[str]) -> tuple[str, ...]:
+    """The first of a name keeps it, the others are counted: those that are there once are called as they are."""
+    listed = list(names)
+    found: list[str] = []
+    for name in listed:
+        key, number = name, 1
+        while key in found or (number > 1 and key in listed):
+            number += 1
+            key = f"{name} #{number}"
+        found.append(key)
+    return tuple(found)

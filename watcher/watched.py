@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schemas.analysis import DURATION
 from schemas.canary import Canary, Ref
 from schemas.status import IDLE, CanaryStatus, Phase, WaitingFor
 from watcher.index import Key, Role, dependencies
@@ -139,13 +140,12 @@ def _measured(canary: Canary, before: Mapping[str, float]) -> Mapping[str, float
     checks = canary.status.last_step.checks if canary.status.last_step else ()
     values = {check.name: check.value for check in checks if check.value is not None}
     found = {}
-    for metric in canary.spec.analysis.metrics:
-        if metric.name in values:
-            built_in = metric.template_ref is None and not metric.query
-            seconds = built_in and metric.name == "request-duration"
-            found[metric.name] = values[metric.name] / 1000 if seconds else values[metric.name]
-        elif metric.name in before:
-            found[metric.name] = before[metric.name]
+    for check in canary.spec.analysis.checks:
+        if check.key in values:
+            seconds = check.built_in and check.name == DURATION
+            found[check.key] = values[check.key] / 1000 if seconds else values[check.key]
+        elif check.key in before:
+            found[check.key] = before[check.key]
     return found
 
 

@@ -59,9 +59,9 @@ def _checks(canary: Canary) -> tuple[CheckResult, ...]:
     names = {check.name for check in judged}
     if canary.status.phase not in _ANALYSED:
         return judged
-    missing = [metric for metric in canary.spec.analysis.metrics if metric.name not in names]
+    missing = [metric for metric in canary.spec.analysis.checks if metric.key not in names]
     return judged + tuple(
-        CheckResult(name=metric.name, verdict="insufficient", message="not asked in the last step", min=low, max=high)
+        CheckResult(name=metric.key, verdict="insufficient", message="not asked in the last step", min=low, max=high)
         for metric in missing
         for low, high in (limits(metric),)
     )

@@ -11,7 +11,8 @@ from handlers.core.approvals import is_approved
 from handlers.core.gate import analysis_blocked, canary_blocked
 from handlers.core.observation import Observation
 from handlers.core.strategy import next_step
-from schemas.canary import Canary, HookType, Metric, Webhook
+from schemas.analysis import Check
+from schemas.canary import Canary, HookType, Webhook
 from schemas.status import JUDGED, Phase
 
 
@@ -21,7 +22,7 @@ class Plan:
 
     rollback: tuple[Webhook, ...] = ()
     hooks: tuple[Webhook, ...] = ()
-    metrics: tuple[Metric, ...] = ()
+    metrics: tuple[Check, ...] = ()
     gates: tuple[Webhook, ...] = ()
     providers: bool = False
 
@@ -81,7 +82,7 @@ def _analysis(canary: Canary, seen: Observation) -> Plan:
     return Plan(
         rollback=rollback,
         hooks=analysis.hooks(HookType.ROLLOUT),
-        metrics=analysis.metrics,
+        metrics=analysis.checks,
         gates=gates,
     )
 

@@ -21,7 +21,7 @@ from handlers.core.plan import gates_due, is_fresh
 from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.strategy import Next, next_step
 from handlers.core.texts import held_by
-from handlers.core.verdict import judge, reason_of
+from handlers.core.verdict import judge_hooks, judge_metrics, reason_of
 from schemas.canary import HookType
 from schemas.status import CheckResult, Phase, Reason
 
@@ -141,11 +141,11 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
         return late
     if blocked := analysis_blocked(draft.canary, draft.seen):
         return _behind(draft, *blocked)
-    checks = judge(draft.canary, draft.seen, answers)
-    judged = draft.with_checks(checks)
-    in_a_row, decisive = _in_a_row(judged, checks)
-    judged = judged.set(in_a_row=in_a_row)
-    if decisive:
+    hooks, metrics = judge_hooks(draft.canary, answers), judge_metrics(draft.canary, draft.seen, answers)
+    checks = hooks + metrics
+    in_a_row, often = _in_a_row(draft, metrics)
+    judged = draft.with_checks(checks).set(in_a_row=in_a_row)
+    if decisive := next((hook for hook in hooks if hook.verdict == "fail"), often):
         return _count_failure(judged, reason_of(decisive), decisive.message)
     if halting := next((check for check in checks if check.verdict != "pass"), None):
         return _undecided(judged, halting)
@@ -173,17 +173,16 @@ def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
 
 
 def _in_a_row(draft: Draft, checks: tuple[CheckResult, ...]) -> tuple[dict[str, int], CheckResult | None]:
-    """Failures in a row by check, and the first that has failed often enough (``consecutive``) to count.
+    """Failures in a row by metric, and the first that has failed often enough (``consecutive``) to count.
 
-    No data is neither pass nor failure, so it does not end a row.
+    Only a pass ends a row: no data is neither pass nor failure, nor is what a failed hook kept from being asked.
     """
     failing = [check for check in checks if check.verdict == "fail"]
-    wanted = {metric.name: metric.consecutive for metric in draft.canary.spec.analysis.metrics}
-    before = draft.status.in_a_row
-    kept = {check.name: before[check.name] for check in checks if check.verdict != "pass" and check.name in before}
+    wanted = {metric.key: metric.consecutive for metric in draft.canary.spec.analysis.checks}
+    before, passed = draft.status.in_a_row, {check.name for check in checks if check.verdict == "pass"}
+    kept = {key: count for key, count in before.items() if key in wanted and key not in passed}
     in_a_row = kept | {check.name: before.get(check.name, 0) + 1 for check in failing}
-    decisive = next((check for check in failing if in_a_row[check.name] >= wanted.get(check.name, 1)), None)
-    return in_a_row, decisive
+    return in_a_row, next((check for check in failing if in_a_row[check.name] >= wanted[check.name]), None)
 
 
 def _count_failure(draft: Draft, reason: Reason, text: str) -> Draft:

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from handlers.core.hooks import phase_told
 from handlers.core.templates import fill_in
+from schemas.analysis import DURATION, SUCCESS_RATE
 from schemas.canary import Canary, HookType, Metric
 from schemas.judges import JudgeQuestion
-
-REQUEST_SUCCESS_RATE = "request-success-rate"
-REQUEST_DURATION = "request-duration"
-BUILT_IN = frozenset({REQUEST_SUCCESS_RATE, REQUEST_DURATION})
 
 
 def built_in(canary: Canary, metric: Metric) -> str:
@@ -20,7 +17,7 @@ def built_in(canary: Canary, metric: Metric) -> str:
     """
     cluster = _cluster_pattern(canary.metadata.namespace, canary.service)
     window = metric.interval or "1m"
-    return {REQUEST_SUCCESS_RATE: _success_rate, REQUEST_DURATION: _duration}[metric.name](cluster, window)
+    return {SUCCESS_RATE: _success_rate, DURATION: _duration}[metric.name](cluster, window)
 
 
 def samples_of(canary: Canary, metric: Metric) -> str:

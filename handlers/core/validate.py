@@ -12,7 +12,7 @@ from itertools import pairwise
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import regex_problem
-from handlers.core.verdict import BUILT_IN
+from schemas.analysis import BUILT_IN
 from schemas.canary import Analysis, Canary, Metric, Strategy
 from schemas.duration import parse_duration
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
@@ -103,19 +103,15 @@ def _match(canary: Canary) -> Iterator[str]:
 
 
 def _metrics(canary: Canary) -> Iterator[str]:
-    names: set[str] = set()
     for number, metric in enumerate(canary.spec.analysis.metrics):
         field = f"spec.analysis.metrics[{number}]"
         if metric.interval:
             yield from _interval(f"{field}.interval", metric.interval)
-        if metric.name in names:
-            yield f"{field}.name: {metric.name!r} is there twice; give each metric a name of its own"
-        names.add(metric.name)
         yield from _metric(field, metric)
 
 
 def _metric(field: str, metric: Metric) -> Iterator[str]:
-    if not metric.template_ref and not metric.query and metric.name not in BUILT_IN:
+    if not any(metric.parts):
         yield (
             f"{field}.name: {metric.name!r} is no built-in metric; give it a query or a templateRef, "
             f"or use {BUILT_IN[0]} or {BUILT_IN[1]}"

@@ -9,34 +9,38 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from handlers.core.observation import Answers, Observation
-from schemas.canary import Canary, HookType, Metric
+from schemas.analysis import DURATION, SUCCESS_RATE, Check
+from schemas.canary import Canary, HookType
 from schemas.duration import format_duration
 from schemas.measurement import BOUNDLESS, HookAnswer, Measurement, number
 from schemas.status import CheckResult, Reason
 
-SUCCESS_RATE = "request-success-rate"
-DURATION = "request-duration"
-BUILT_IN = (SUCCESS_RATE, DURATION)
-
 
 def judge(canary: Canary, seen: Observation, answers: Answers) -> tuple[CheckResult, ...]:
     """All checks of a tick in the order in which they decide: rollout hooks, built-in and inline metrics, templates."""
-    hooks = tuple(_judge_hook(canary, answer) for answer in answers.of(HookType.ROLLOUT))
+    return judge_hooks(canary, answers) + judge_metrics(canary, seen, answers)
+
+
+def judge_hooks(canary: Canary, answers: Answers) -> tuple[CheckResult, ...]:
+    return tuple(_judge_hook(canary, answer) for answer in answers.of(HookType.ROLLOUT))
+
+
+def judge_metrics(canary: Canary, seen: Observation, answers: Answers) -> tuple[CheckResult, ...]:
     measured = {item.name: item for item in answers.measurements}
-    metrics = [metric for metric in in_order(canary.spec.analysis.metrics) if metric.name in measured]
-    return hooks + tuple(judge_metric(canary, metric, measured[metric.name], seen) for metric in metrics)
+    asked = [metric for metric in in_order(canary.spec.analysis.checks) if metric.key in measured]
+    return tuple(judge_metric(canary, metric, measured[metric.key], seen) for metric in asked)
 
 
-def in_order(metrics: Iterable[Metric]) -> tuple[Metric, ...]:
+def in_order(metrics: Iterable[Check]) -> tuple[Check, ...]:
     """As they decide: built-in and inline ones before those of templates, else as they are listed."""
     return tuple(sorted(metrics, key=lambda metric: metric.template_ref is not None))
 
 
-def counts(canary: Canary, metric: Metric, measured: Measurement, seen: Observation) -> bool:
+def counts(canary: Canary, metric: Check, measured: Measurement, seen: Observation) -> bool:
     """Whether this answer is a failed check, whatever the others say: often enough in a row."""
     if judge_metric(canary, metric, measured, seen).verdict != "fail":
         return False
-    return canary.status.in_a_row.get(metric.name, 0) + 1 >= metric.consecutive
+    return canary.status.in_a_row.get(metric.key, 0) + 1 >= metric.consecutive
 
 
 def everything_passed(checks: tuple[CheckResult, ...]) -> bool:
@@ -50,10 +54,10 @@ def _judge_hook(canary: Canary, answer: HookAnswer) -> CheckResult:
     return CheckResult(name=answer.name, verdict="fail", message=text)
 
 
-def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Observation) -> CheckResult:
+def judge_metric(canary: Canary, metric: Check, measured: Measurement, seen: Observation) -> CheckResult:
     low, high = limits(metric)
     check = CheckResult(
-        name=metric.name,
+        name=metric.key,
         verdict="pass",
         min=low,
         max=high,
@@ -68,7 +72,7 @@ def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Ob
             text = f"the window of {metric.name} still reaches into another revision's traffic, {wait:.0f} s to go"
             waiting = {"verdict": "insufficient", "clears_in": wait}
             return check.model_copy(update=waiting | {"message": f"Halt {canary.ref} advancement {text}"})
-        return _judge_verdict(canary, check, measured) if decided else _judge_value(canary, metric, check)
+        return _judge_verdict(canary, metric, check, measured) if decided else _judge_value(canary, metric, check)
     if measured.outcome != "empty":
         # nobody can tell whether the canary is bad: hold, however long it takes
         failing = {"verdict": "insufficient", "message": _query_failed(metric, measured), "unreachable": True}
@@ -78,27 +82,27 @@ def judge_metric(canary: Canary, metric: Metric, measured: Measurement, seen: Ob
     return check.model_copy(update={"verdict": verdict, "message": _no_values(canary, metric, measured)})
 
 
-def limits(metric: Metric) -> tuple[float | None, float | None]:
+def limits(metric: Check) -> tuple[float | None, float | None]:
     """Inclusive bounds: the range wins over ``threshold``, which is a minimum for the success rate, else a maximum."""
     if metric.threshold_range is not None:
         return metric.threshold_range.min, metric.threshold_range.max
-    if metric.name == SUCCESS_RATE and metric.template_ref is None:
+    if metric.name == SUCCESS_RATE and metric.built_in:
         return metric.threshold, None
     return None, metric.threshold
 
 
-def _judge_verdict(canary: Canary, check: CheckResult, measured: Measurement) -> CheckResult:
+def _judge_verdict(canary: Canary, metric: Check, check: CheckResult, measured: Measurement) -> CheckResult:
     """A judge has decided by limits of its own; the value that it may give is for people."""
     own = check.model_copy(update={"min": None, "max": None, "message": measured.detail})
     if measured.passed:
         return own
     why = f": {measured.detail}" if measured.detail else ""
     return own.model_copy(
-        update={"verdict": "fail", "message": f"Halt {canary.ref} advancement {check.name} failed{why}"}
+        update={"verdict": "fail", "message": f"Halt {canary.ref} advancement {metric.name} failed{why}"}
     )
 
 
-def _judge_value(canary: Canary, metric: Metric, check: CheckResult) -> CheckResult:
+def _judge_value(canary: Canary, metric: Check, check: CheckResult) -> CheckResult:
     value = check.value or 0.0
     text = ""
     if check.min is not None and value < check.min:
@@ -118,11 +122,11 @@ def _foreign_traffic(canary: Canary, reach: float, seen: Observation) -> float:
     return max(0.0, reach + seen.rules.drain - seen.since(canary.status.traffic_until))
 
 
-def _out_of_range(canary: Canary, metric: Metric, value: float, sign: str, limit: float) -> str:
+def _out_of_range(canary: Canary, metric: Check, value: float, sign: str, limit: float) -> str:
     start = f"Halt {canary.ref} advancement"
-    if metric.template_ref is None and metric.name == SUCCESS_RATE:
+    if metric.built_in and metric.name == SUCCESS_RATE:
         return f"{start} success rate {number(value, '.2f')}% {sign} {_plain(limit)}%"
-    if metric.template_ref is None and metric.name == DURATION:
+    if metric.built_in and metric.name == DURATION:
         # the histogram is in milliseconds and the peer shows whole ones
         shown = format_duration(int(value) / 1000) if abs(value) < BOUNDLESS else number(value, "g")
         bound = format_duration(int(limit) / 1000)
@@ -135,12 +139,12 @@ def _plain(limit: float) -> str:
     return str(int(limit)) if limit.is_integer() else repr(limit)
 
 
-def _no_values(canary: Canary, metric: Metric, measured: Measurement) -> str:
+def _no_values(canary: Canary, metric: Check, measured: Measurement) -> str:
     if metric.template_ref is not None:
         return (
             f"Halt advancement no values found for custom metric: {metric.name}: {measured.detail or 'no values found'}"
         )
-    if metric.name in BUILT_IN:
+    if metric.built_in:
         place = f"{canary.target}.{canary.metadata.namespace}"
         provider = canary.spec.provider or "gloo"
         # the peer gives the cause for one of the two only
@@ -152,10 +156,10 @@ def _no_values(canary: Canary, metric: Metric, measured: Measurement) -> str:
     return f"Halt advancement no values found for metric: {metric.name}"
 
 
-def _query_failed(metric: Metric, measured: Measurement) -> str:
+def _query_failed(metric: Check, measured: Measurement) -> str:
     if metric.template_ref is not None:
         return f"Metric query failed for {metric.name}: {measured.detail}"
-    where = "" if metric.name in BUILT_IN else f" for {metric.name}"
+    where = "" if metric.built_in else f" for {metric.name}"
     return f"Prometheus query failed{where}: {measured.detail}"
 
 

@@ -55,6 +55,20 @@ async def test_a_template_is_rendered_for_this_canary_and_judged(house: House) -
     assert told[-1] == "Halt podinfo.default advancement 404s percentage 6.20 > 5"
 
 
+async def test_a_built_in_name_with_a_template_asks_both(house: House) -> None:
+    both = {**METRICS[0], "name": "request-success-rate", "thresholdRange": {"min": 99}}
+    await house.prepare(analysis={"metrics": [both]})
+    await _template(house)
+    await _judging(house)
+    await house.tick()
+    status = await house.status()
+    assert status.last_step is not None
+    built_in, templated = status.last_step.checks
+    assert (built_in.name, templated.name) == ("request-success-rate", "request-success-rate #2")
+    assert "envoy_cluster_upstream_rq" in built_in.query
+    assert templated.query == 'sum(requests{namespace="default",pod=~"podinfo-.*"}[10s])'
+
+
 async def test_credentials_come_from_the_secret_as_it_is_now(house: House) -> None:
     await house.prepare(analysis={"metrics": METRICS})
     await _template(house, secretRef={"name": "prometheus"})

@@ -51,8 +51,8 @@ class CoreWorld(Watched):
     def _ask(self, canary: Canary, seen: Observation) -> Answers | None:
         answers = self.kept or super()._ask(canary, seen)
         asked = set(answers.asked) if answers else set()
-        for metric in canary.spec.analysis.metrics:
-            if metric.name in asked and not metric.template_ref:
+        for metric in canary.spec.analysis.checks:
+            if metric.key in asked and not metric.template_ref:
                 query = render(metric.query, canary, metric) if metric.query else built_in(canary, metric)
                 self.queries.append(" ".join(query.split()))
         return answers

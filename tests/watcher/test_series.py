@@ -89,11 +89,22 @@ def test_the_last_value_stays_when_steps_come_without_checks_or_without_that_one
     assert [value(registry, name) for name in ("request-success-rate", "request-duration")] == [99.5, 0.5]
 
 
-def test_a_template_of_a_built_in_name_is_told_as_it_is() -> None:
-    step = {"step": 1, "checks": [{"name": "request-duration", "verdict": "pass", "value": 250}]}
+def test_a_template_of_a_built_in_name_is_told_as_it_is_beside_the_built_in_value() -> None:
+    checks = [
+        {"name": "request-duration", "verdict": "pass", "value": 250},
+        {"name": "request-duration #2", "verdict": "pass", "value": 250},
+    ]
     for own in ({"templateRef": {"name": "latency"}}, {"query": "up"}):
-        canary = watched("a", "Progressing", metrics=({"name": "request-duration", **own},), lastStep=step)
-        assert value(registry_of([canary]), "request-duration") == 250
+        metrics = ({"name": "request-duration", **own},)
+        registry = registry_of([watched("a", "Progressing", metrics=metrics, lastStep={"step": 1, "checks": checks})])
+        assert [value(registry, key) for key in ("request-duration", "request-duration #2")] == [0.25, 250]
+
+
+def test_two_metrics_of_one_name_have_a_series_each() -> None:
+    checks = [{"name": key, "verdict": "pass", "value": found} for key, found in (("errors", 1), ("errors #2", 2))]
+    metrics = ({"name": "errors", "query": "a"}, {"name": "errors", "query": "b"})
+    registry = registry_of([watched("a", "Progressing", metrics=metrics, lastStep={"step": 1, "checks": checks})])
+    assert [value(registry, key) for key in ("errors", "errors #2")] == [1, 2]
 
 
 def value(registry: CollectorRegistry, metric: str) -> float | None:

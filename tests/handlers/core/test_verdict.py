@@ -25,7 +25,7 @@ def judged(name: str, metric: dict[str, Any], **measured: Any) -> CheckResult:
     metadata = {"name": "podinfo", "namespace": "test"}
     ours = Canary.from_object({"metadata": metadata, "spec": weighted(metrics=[{"name": name, **metric}])})
     answer = Measurement.model_validate({"name": name, "outcome": "value", **measured})
-    return judge_metric(ours, ours.spec.analysis.metrics[0], answer, Observation(now=START, stimulus=CHANGE))
+    return judge_metric(ours, ours.spec.analysis.checks[-1], answer, Observation(now=START, stimulus=CHANGE))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_failed_check_says_the_value_and_its_limit(
 @pytest.mark.parametrize(
     ("name", "metric", "value", "words"),
     [
-        (DURATION, {"query": "q", "threshold": 500}, BOUNDLESS, "request duration +Inf > 500ms"),
+        (DURATION, {"threshold": 500}, BOUNDLESS, "request duration +Inf > 500ms"),
         (RATE, {"thresholdRange": {"max": 50}}, BOUNDLESS, "success rate +Inf% > 50%"),
         ("mine", {"query": "q", "threshold": 5}, BOUNDLESS, "mine +Inf > 5"),
         ("mine", {"query": "q", "thresholdRange": {"min": 1}}, -BOUNDLESS, "mine -Inf < 1"),
@@ -141,7 +141,7 @@ def test_the_metrics_policy_wins_over_the_settings(policy: str, verdict: str) ->
     ours = Canary.from_object({"metadata": metadata, "spec": spec})
     for rule in ("hold", "fail", "pass"):
         seen = Observation(now=START, stimulus=CHANGE, rules=Rules(no_data=rule))
-        metric = ours.spec.analysis.metrics[0]
+        metric = ours.spec.analysis.checks[0]
         assert judge_metric(ours, metric, Measurement(name=RATE, outcome="empty"), seen).verdict == verdict
 
 
@@ -158,6 +158,6 @@ def test_a_templated_metric_of_a_built_in_name_has_a_maximum_like_any_other() ->
             "spec": weighted(metrics=[{"name": RATE, "threshold": 5}, {"name": RATE, **TEMPLATE, "threshold": 5}]),
         }
     )
-    built_in, templated = ours.spec.analysis.metrics
+    built_in, _, templated = ours.spec.analysis.checks
     assert limits(built_in) == (5, None)
     assert limits(templated) == (None, 5)

@@ -219,4 +219,4 @@ def _has_earned_its_promotion(canary: Canary, seen: Observation, decision: Decis
     assert status.pre_rollout_passed
     assert decision.status.last_step is not None
     assert all(check.verdict == "pass" for check in decision.status.last_step.checks)
-    assert len(decision.status.last_step.checks) >= len(canary.spec.analysis.metrics)
+    assert len(decision.status.last_step.checks) >= len(canary.spec.analysis.checks)

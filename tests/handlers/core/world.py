@@ -177,7 +177,7 @@ class World(Cluster):
         if not all(answer.passed for answer in others):
             return Answers(hooks=hooks, asked=_names(hooks), moved=self.moved)
         measured = tuple(
-            self.measured.get(metric.name, Measurement(name=metric.name, outcome="value", value=100.0))
+            self.measured.get(metric.key, Measurement(name=metric.key, outcome="value", value=100.0))
             for metric in wanted.metrics
         )
         asked = (*_names(hooks), *(one.name for one in measured))
