@@ -22,7 +22,7 @@ from schemas.canary import Canary
 from schemas.events import COMPARE_ALL, Change, Stimulus
 from schemas.gloo import Verdict
 from schemas.settings import Settings
-from schemas.status import Phase
+from schemas.status import Phase, Reason
 
 log = logging.getLogger("canarybus.project")
 _TRIES = 5
@@ -88,6 +88,7 @@ class Projector:
         """Whether nothing was left out."""
         whole = await self._router.apply(canary, seen, everything=everything)
         await self._workloads.primary(canary, seen, everything=everything)
+        await self._scalers.release(canary)
         await self._scalers.apply(canary, seen)
         await self._workloads.target(canary, seen)
         if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:
@@ -100,6 +101,7 @@ class Projector:
         """Nothing is made and nothing repaired, but for what brings users back to the target: whether that was done."""
         if not canary.finalising:
             return False
+        await self._scalers.release(canary)
         if canary.status.phase is Phase.TERMINATING:
             await self._keeper.secure(canary, seen)
             await self._scalers.pause_or_wake(canary, seen)
@@ -108,6 +110,8 @@ class Projector:
         elif canary.status.phase is Phase.TERMINATED:
             if canary.status.restored:
                 await self._keeper.release(canary)
+            elif _is_users_own(canary):
+                await self._scalers.free(canary.metadata.namespace, canary.names)
             if before.status.phase is Phase.TERMINATED:
                 # this wake has told what the last one did; afterwards there is nobody left to tell it
                 await self._keeper.let_go(canary)
@@ -128,7 +132,16 @@ def _everything(before: Canary, canary: Canary, stimulus: Stimulus) -> bool:
     asked = isinstance(stimulus, Change) and stimulus.reason in COMPARE_ALL
     phase = canary.status.phase
     ended = phase is not before.status.phase and phase in (Phase.SUCCEEDED, Phase.FAILED)
-    return asked or ended or canary.status.surroundings_owed > 0
+    return asked or ended or canary.status.surroundings_owed > 0 or bool(canary.status.former_scalers)
+
+
+def _is_users_own(canary: Canary) -> bool:
+    """A deletion that did not bring users back: the target's scaler is let go, unless it is another Canary's as well.
+
+    A target that is left at zero stays so, as with the peer: its scaler, too.
+    """
+    ending = canary.status.returning
+    return ending is not None and ending.reason in (Reason.TARGET_MISSING, Reason.DEADLINE_EXCEEDED)
 
 
 def _refused(seen: Observation) -> bool:

@@ -19,6 +19,9 @@ class Names(Wire):
         """Whether routes, Services and primary are the same; a scaler is exchanged without any of that."""
         return self.model_copy(update={"scaler_kind": other.scaler_kind, "scaler": other.scaler}) == other
 
+    def same_scaler(self, other: Names) -> bool:
+        return (self.scaler_kind, self.scaler) == (other.scaler_kind, other.scaler)
+
     def same_target(self, other: Names) -> bool:
         return (self.kind, self.target) == (other.kind, other.target)
 

@@ -258,6 +258,8 @@ class CanaryStatus(Wire):
     """The names in force: an edited spec takes effect on them once no rollout runs under the old ones."""
     former: tuple[Names, ...] = ()
     """Names whose objects are still to be deleted, when those of the names in force serve."""
+    former_scalers: tuple[Names, ...] = ()
+    """Whose scalers ``autoscalerRef`` names no more: what is ours of those is still to be taken away."""
     observed_generation: int = 0
     surroundings_owed: int = 0
     """The step since which Services and upstreams may not be as the status wants them; each wake compares them then."""

@@ -20,6 +20,14 @@ SCALER_STEP = "canarybus.dev/scaler-step"
 """Fence of a primary's scaler: the step at which its bounds last changed by our will."""
 PAUSED_REPLICAS = "autoscaling.keda.sh/paused-replicas"
 """On a ScaledObject: KEDA holds its workload at this many replicas and does not scale it."""
+PAUSED_SCALE_IN = "autoscaling.keda.sh/paused-scale-in"
+"""On a ScaledObject: KEDA (2.18 and later) neither scales its workload in nor to zero; it goes on scaling it out."""
+PAUSE = "canarybus.dev/pause"
+"""On a target's ScaledObject: which of the two we wrote, ``replicas``, ``scale-in`` or ``none``."""
+PAUSES = frozenset(
+    {PAUSED_REPLICAS, PAUSED_SCALE_IN, "autoscaling.keda.sh/paused-scale-out", "autoscaling.keda.sh/paused"}
+)
+"""What holds one ScaledObject says nothing about another: never copied."""
 
 
 @dataclass(frozen=True)

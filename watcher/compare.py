@@ -16,7 +16,7 @@ from schemas.gloo import Verdict, read_report
 from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALERS
 from schemas.revision import digest, is_our_hash
 from schemas.status import Phase
-from schemas.workload import PAUSED_REPLICAS, TARGET_STEP, Workload
+from schemas.workload import PAUSE, PAUSES, TARGET_STEP, Workload
 from watcher.index import ALWAYS_THERE, Key, Role, tracked_name
 from watcher.watched import Watched
 
@@ -24,8 +24,8 @@ Object = Mapping[str, Any]
 _MARK = "canarybus.dev/"
 GONE = ".gone"
 """Ends the version of what is not there."""
-_NOT_COPIED = frozenset({PAUSED_REPLICAS, TARGET_STEP})
-"""What we write on a target's ScaledObject."""
+_NOT_COPIED = frozenset({*PAUSES, PAUSE, TARGET_STEP})
+"""What we write on a target's ScaledObject, and whatever else holds it."""
 _WORKLOADS = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
 _CONFIGS = frozenset(resource.kind for resource in CONFIGS.values())
 _TARGET_RUNS = frozenset({Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING})

@@ -30,13 +30,14 @@ def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
 def carried_out(canary: Canary, seen: Observation) -> Decision:
     """Everything around the Canary is as its status wants it. No step of its own, unless there is something to tell."""
     status = canary.status
-    if not status.surroundings_owed or status.observed_generation != canary.metadata.generation:
+    owed = status.surroundings_owed or status.former_scalers
+    if not owed or status.observed_generation != canary.metadata.generation:
         return Decision(status)
     if _found_by_routes(status):
         return Decision(status)
     if status.refused is None:
-        return Decision(status.model_copy(update={"surroundings_owed": 0}))
-    draft = Draft.begin(canary, seen).set(surroundings_owed=0, refused=None)
+        return Decision(status.model_copy(update={"surroundings_owed": 0, "former_scalers": ()}))
+    draft = Draft.begin(canary, seen).set(surroundings_owed=0, former_scalers=(), refused=None)
     return draft.tell(Reason.MENDED, f"Canary {draft.place} is carried out again").done()
 
 

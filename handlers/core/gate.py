@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from handlers.core import pauses
 from handlers.core.desired import canary_wanted
 from handlers.core.kinds import kind_of
 from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
+from schemas.resources import SCALED_OBJECT
 from schemas.status import IDLE, CanaryStatus, Reason
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
 
@@ -35,7 +37,15 @@ def target_gone(canary: Canary, seen: Observation) -> str:
     if target is None:
         return f"{place} is gone"
     parked = target.replicas == 0 and target.fence(TARGET_STEP) == status.target_step
-    return f"{place} was scaled to zero" if parked and canary_wanted(status) else ""
+    if not parked or not canary_wanted(status):
+        return ""
+    why = pauses.may_sleep(seen.scaler) if _by_keda(canary) and seen.scaler else ""
+    return f"{place} was scaled to zero ({why})" if why else f"{place} was scaled to zero"
+
+
+def _by_keda(canary: Canary) -> bool:
+    ref = canary.spec.autoscaler_ref
+    return ref is not None and ref.kind == SCALED_OBJECT.kind
 
 
 def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
@@ -51,8 +61,21 @@ def primary_readiness(canary: Canary, seen: Observation) -> Readiness:
     threshold, since = canary.spec.analysis.primary_ready_threshold, canary.status.primary_not_ready_since
     found = _readiness(canary, primary, threshold, since, seen)
     if found.ready and primary.available < 1:
-        return Readiness(False, False, "waiting for rollout to finish: no available replicas")
+        return Readiness(
+            False, False, f"waiting for rollout to finish: no available replicas{_asleep(canary, primary)}"
+        )
     return found
+
+
+def _asleep(canary: Canary, primary: Workload) -> str:
+    """It gets none by itself; its copy of a ScaledObject has a minimum while it is waited for."""
+    ref = canary.spec.autoscaler_ref
+    if primary.replicas or ref is None:
+        return ""
+    if not _by_keda(canary):
+        return f"; no autoscaler scales up from zero: scale {primary.name} up"
+    clone = f"ScaledObject {ref.name}-primary"
+    return f"; KEDA scales it up from zero after {clone}, else look at the conditions of that"
 
 
 def _readiness(

@@ -13,7 +13,7 @@ from math import ceil
 
 from handlers.core import scaler
 from handlers.core.draft import Draft
-from schemas.status import HAND_BACK, HandOver, Phase, Reason
+from schemas.status import HAND_BACK, IDLE, HandOver, Phase, Reason
 from schemas.workload import PRIMARY_STEP
 
 
@@ -25,6 +25,19 @@ def begin(draft: Draft) -> Draft:
     own, target = draft.seen.primary_workload, draft.seen.target_workload
     serving = [own, target] if draft.status.phase is Phase.INITIALIZING else [own]
     return _floor(draft, max([1, *(side.replicas for side in serving if side)])) if _scaled(draft) else draft
+
+
+def scaled_anew(draft: Draft) -> Draft:
+    """A scaler that comes in the middle of a rollout finds the floor that is there, or the pods that there are now."""
+    running = draft.status.phase not in IDLE
+    return draft if draft.status.primary_floor or not running else begin(draft)
+
+
+def awaken(draft: Draft) -> Draft:
+    """A primary that is waited for, and that its scaler has put to sleep for want of traffic, would sleep for ever."""
+    own, status = draft.seen.primary_workload, draft.status
+    asleep = own is not None and own.replicas == 0 and not status.primary_floor
+    return _floor(draft, 1) if status.waiting_for == "primary" and asleep and _scaled(draft) else draft
 
 
 def raise_floor(draft: Draft) -> Draft:

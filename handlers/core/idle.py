@@ -131,7 +131,7 @@ def settle(draft: Draft) -> Draft:
     if seen.apex_behind:
         # whoever comes by the Service drains from when that was seen to lead to the primary
         return draft.set(verdict_since=seen.now)
-    if is_projected(draft) and not status.former:
+    if is_projected(draft) and not status.former and not status.former_scalers:
         return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
     return draft
 

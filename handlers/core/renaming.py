@@ -6,14 +6,14 @@ is initialised under the new ones while the old routes stay; what nobody uses an
 
 from __future__ import annotations
 
-from handlers.core import endings, idle
+from handlers.core import endings, handover, idle
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_readiness
 from handlers.core.observation import Observation, Orphan
 from schemas.canary import Canary
 from schemas.gloo import Verdict
 from schemas.names import Names
-from schemas.resources import ROUTE_TABLE
+from schemas.resources import ROUTE_TABLE, SCALED_OBJECT
 from schemas.status import IDLE, Phase, Reason
 
 PROBE_EVERY = 60.0
@@ -67,7 +67,7 @@ def _move(draft: Draft, asked: Names) -> Draft:
         unknown = dict.fromkeys(("promoted_revision", "previous_revision", "primary_revision", "canary_revision"), "")
         moved = moved.set(**unknown, primary_step=0, adopted_step=0, hand_over=None, primary_floor=0)
     text = f"{_difference(old, asked)}: initialising under the new names, the old ones serve until those do"
-    return moved.go_on("primary").tell(Reason.RENAMED, text)
+    return _release_scaler(moved, old).go_on("primary").tell(Reason.RENAMED, text)
 
 
 def _difference(old: Names, new: Names) -> str:
@@ -80,11 +80,25 @@ def _difference(old: Names, new: Names) -> str:
 
 
 def exchange_scaler(draft: Draft) -> Draft:
-    """The primary's scaler follows another one at once; the former is deleted like whatever former names leave."""
+    """The primary's scaler follows another one at once, and the former is released in the same wake."""
     names, status = draft.canary.names, draft.status
     if draft.canary.asked or status.names is None or status.names == names:
         return draft
-    return draft.set(names=names, former=(*status.former, status.names), settled=False)
+    return handover.scaled_anew(_release_scaler(draft.set(names=names, settled=False), status.names))
+
+
+def _release_scaler(draft: Draft, old: Names) -> Draft:
+    """What is owed to the scaler that was in force before: :class:`handlers.objects.scalers.Scalers` pays it."""
+    new = draft.status.names
+    assert new is not None  # noqa: S101 - the caller has set them
+    owed = tuple(names for names in (*draft.status.former_scalers, old) if names.scaler and not names.same_scaler(new))
+    draft = draft.set(former_scalers=tuple(dict.fromkeys(owed)))
+    if not old.scaler or old.same_scaler(new):
+        return draft
+    text = f"spec.autoscalerRef names {old.scaler_kind} {old.scaler} no more: its copy {old.scaler}-primary goes"
+    if old.scaler_kind == SCALED_OBJECT.kind:
+        text += f", and KEDA scales {old.kind} {old.target} after it again, without a rollout as well"
+    return draft.tell(Reason.SPEC_EDITED, text)
 
 
 def may_touch(canary: Canary, seen: Observation) -> bool:

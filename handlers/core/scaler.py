@@ -1,4 +1,4 @@
-"""The primary's scaler, rendered after the target's own, and the pause of the target's (spec targets 3.4)."""
+"""The primary's scaler, rendered after the target's own (spec targets 3.4)."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ from handlers.core.belongings import owners
 from handlers.core.desired import Object
 from schemas.base import merge_patch
 from schemas.canary import AutoscalerRef, Canary
-from schemas.gloo import fence_of
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
 from schemas.status import CanaryStatus
-from schemas.workload import PAUSED_REPLICAS, SCALER_STEP, TARGET_STEP
+from schemas.workload import PAUSES, SCALER_STEP
 
 
 class _Shape(NamedTuple):
@@ -44,8 +43,7 @@ _SHAPES = {
     ),
 }
 _NEVER_COPIED = (
-    PAUSED_REPLICAS,
-    "autoscaling.keda.sh/paused",
+    *PAUSES,
     marks.LAST_APPLIED,
     # KEDA writes an object's own name there, and writes it again
     "scaledobject.keda.sh/name",
@@ -98,15 +96,6 @@ def most(existing: Mapping[str, Any], kind: str) -> int:
     """The replicas that a scaler makes at most."""
     shape = _SHAPES[kind]
     return int((existing.get("spec") or {}).get(shape.most, shape.defaults[1]))
-
-
-def pause_patch(status: CanaryStatus, source: Mapping[str, Any], *, running: bool) -> Object | None:
-    """Pause or wake the target's ScaledObject together with the target, behind the same fence; None: it is done."""
-    fence = fence_of(source, TARGET_STEP)
-    if fence == status.target_step or status.target_step < fence <= status.step:
-        return None
-    annotations = {PAUSED_REPLICAS: None if running else "0", TARGET_STEP: str(status.target_step)}
-    return {"metadata": {"resourceVersion": source["metadata"]["resourceVersion"], "annotations": annotations}}
 
 
 def _fields(shape: _Shape) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from handlers.core import commands, endings, idle, initialising, progressing, promoting, renaming, terminating
+from handlers.core import commands, endings, handover, idle, initialising, progressing, promoting, renaming, terminating
 from handlers.core.adoption import adopt, is_foreign
 from handlers.core.aftermath import made_before_routes
 from handlers.core.draft import Decision, Draft
@@ -57,7 +57,7 @@ def decide(draft: Draft) -> Draft:
         draft = mended.go_on("" if status.waiting_for == "target" else status.waiting_for)
     draft = renaming.exchange_scaler(draft)
     renamed = renaming.rename(draft)
-    return renamed if renamed is not None else renaming.tidy(_by_phase(draft))
+    return renamed if renamed is not None else renaming.tidy(handover.awaken(_by_phase(draft)))
 
 
 def _by_phase(draft: Draft) -> Draft:

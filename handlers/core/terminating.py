@@ -6,6 +6,7 @@ Canary lets go. It always ends: past one ``progressDeadlineSeconds`` it goes, an
 
 from __future__ import annotations
 
+from handlers.core import pauses
 from handlers.core.belongings import keeper_name, leads_here, left_behind
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway
@@ -34,7 +35,9 @@ def _left_at_zero(draft: Draft) -> str:
     target, primary = draft.seen.target_workload, draft.seen.primary_workload
     if target is None or target.replicas or not target.fence(TARGET_STEP):
         return ""
-    return left_at_zero(draft.canary.ref, target, primary.replicas if primary else 1)
+    ref, source = draft.canary.spec.autoscaler_ref, draft.seen.scaler
+    paused = ref.name if ref and source and pauses.paused_by_us(source) else ""
+    return left_at_zero(draft.canary.ref, target, primary.replicas if primary else 1, paused)
 
 
 def _begin(draft: Draft) -> Draft:

@@ -8,7 +8,7 @@ from schemas.canary import Analysis, Canary, Ref, Strategy
 from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import DAEMON_SET
 from schemas.status import CanaryStatus
-from schemas.workload import Workload
+from schemas.workload import PAUSED_REPLICAS, Workload
 
 
 def describe_routing(analysis: Analysis) -> str:
@@ -35,12 +35,18 @@ def silent_gateway(canary: Canary, settle: float) -> str:
     )
 
 
-def left_at_zero(ref: Ref, target: Workload, replicas: int) -> str:
-    """A Canary is gone, its target is parked, and nobody will scale it up; ``replicas`` are the primary's."""
+def left_at_zero(ref: Ref, target: Workload, replicas: int, scaled_object: str = "") -> str:
+    """A Canary is gone, its target is parked, and nobody will scale it up; ``replicas`` are the primary's.
+
+    ``scaled_object``: the name of the one that we have paused, which would undo any other size.
+    """
     place = f"{target.kind} {target.name}.{ref.namespace}"
     remedy = f"kubectl -n {ref.namespace} scale {target.kind.lower()}/{target.name} --replicas={max(1, replicas)}"
     if target.kind == DAEMON_SET.kind:
         remedy = f"take {SCALE_TO_ZERO} out of its nodeSelector"
+    if scaled_object:
+        paused = f"kubectl -n {ref.namespace} annotate scaledobject/{scaled_object} {PAUSED_REPLICAS}-"
+        remedy = f"ScaledObject {scaled_object} is paused at zero: {paused}, then {remedy}"
     return f"Canary {ref} was deleted without revertOnDeletion: {place} runs no pods, and its primary goes; {remedy}"
 
 

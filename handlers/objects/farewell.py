@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
+from handlers.adapters.errors import Forbidden, NotFound
 from handlers.adapters.kube import Kube
+from handlers.core import pauses
 from handlers.core.receivers import KUBERNETES
 from handlers.core.texts import left_at_zero
 from schemas.events import Change, StepResult
-from schemas.resources import DAEMON_SET, DEPLOYMENT
+from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALED_OBJECT
 from schemas.status import Notice, Phase, Reason
 from schemas.workload import TARGET_STEP, Workload
 
@@ -26,7 +29,8 @@ async def farewell(kube: Kube, change: Change, now: datetime) -> StepResult | No
     if target is None or target.replicas or not target.fence(TARGET_STEP):
         return None
     primary = await kube.find(_SCALED[kind], change.namespace, f"{name}-primary")
-    text = left_at_zero(change.ref, target, Workload(primary).replicas if primary else 1)
+    scaler = await _paused(kube, change.namespace, target)
+    text = left_at_zero(change.ref, target, Workload(primary).replicas if primary else 1, scaler)
     return StepResult(
         namespace=change.namespace,
         name=change.name,
@@ -41,3 +45,16 @@ async def farewell(kube: Kube, change: Change, now: datetime) -> StepResult | No
         notices=(Notice(type="Warning", reason=Reason.DELETED, message=text),),
         receivers=(KUBERNETES,),
     )
+
+
+async def _paused(kube: Kube, namespace: str, target: Workload) -> str:
+    """The ScaledObject that we have paused with the target; nobody is left who could say its name."""
+    # most clusters have no KEDA, and a role of an earlier release does not list
+    with suppress(NotFound, Forbidden):
+        found, _ = await kube.list(SCALED_OBJECT, namespace)
+        for item in found:
+            scaled = (item.get("spec") or {}).get("scaleTargetRef") or {}
+            same = (scaled.get("kind", DEPLOYMENT.kind), scaled.get("name")) == (target.kind, target.name)
+            if same and pauses.paused_by_us(item):
+                return str(item["metadata"]["name"])
+    return ""

@@ -11,11 +11,12 @@ from typing import Any
 
 from handlers.adapters.errors import AlreadyExists, Forbidden
 from handlers.adapters.kube import Kube, Object
+from handlers.core import pauses
 from handlers.core.belongings import Place, keeper, keeper_name, keeper_owner, left_behind, made, own, owned_by
 from handlers.core.observation import Observation
 from schemas.canary import FINALIZER, Canary
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, CONTROLLER_REVISION, ROUTE_TABLE
+from schemas.resources import CANARY, CONTROLLER_REVISION, ROUTE_TABLE, SCALED_OBJECT
 from schemas.status import Phase, Reason
 from schemas.workload import TARGET_STEP
 
@@ -79,7 +80,12 @@ class Keeper:
                 await self._patch(place, item, freed)
         for place in own(canary):
             item = await self._find(canary, place)
-            if item is not None and (freed := _unmarked(item, TARGET_STEP)):
+            if item is None:
+                continue
+            if place.resource is SCALED_OBJECT:
+                if patch := pauses.release_patch(item):
+                    await self._kube.patch(place.resource, canary.metadata.namespace, place.name, patch)
+            elif freed := _unmarked(item, TARGET_STEP):
                 await self._patch(place, item, freed)
 
     async def let_go(self, canary: Canary) -> None:

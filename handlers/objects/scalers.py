@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube
-from handlers.core import scaler
+from handlers.core import pauses, scaler
+from handlers.core.belongings import owned_by
 from handlers.core.gate import makes, target_turn
 from handlers.core.observation import Observation
 from schemas.canary import Canary
 from schemas.gloo import fence_of
+from schemas.names import Names
 from schemas.resources import SCALED_OBJECT, SCALERS
 from schemas.workload import SCALER_STEP
 
@@ -35,9 +37,35 @@ class Scalers:
         if ref is None or seen.scaler is None or ref.kind != SCALED_OBJECT.kind or not status.target_step:
             return
         turn = target_turn(canary, seen)
-        patch = scaler.pause_patch(status, seen.scaler, running=turn == "run")
+        patch = pauses.pause_patch(status, seen.scaler, running=turn == "run")
         if turn != "wait" and patch is not None:
             await self._kube.patch(SCALED_OBJECT, canary.metadata.namespace, ref.name, patch)
+
+    async def release(self, canary: Canary) -> None:
+        """What ``autoscalerRef`` names no more is its user's own again, and its copy goes: two scalers would fight.
+
+        The copy at a primary that is not in force any more serves on, and goes with that.
+        """
+        for former in canary.status.former_scalers:
+            if former.same_scaler(canary.names) or former.scaler_kind not in SCALERS:
+                continue
+            await self.free(canary.metadata.namespace, former)
+            if former.same_target(canary.names):
+                await self._drop_copy(canary, former)
+
+    async def free(self, namespace: str, names: Names) -> None:
+        """The pause and the fence of a target's ScaledObject are taken away, as far as they are ours."""
+        if names.scaler_kind != SCALED_OBJECT.kind:
+            return
+        source = await self._kube.find(SCALED_OBJECT, namespace, names.scaler)
+        if source is not None and (patch := pauses.release_patch(source)):
+            await self._kube.patch(SCALED_OBJECT, namespace, names.scaler, patch)
+
+    async def _drop_copy(self, canary: Canary, former: Names) -> None:
+        resource, namespace, copy = SCALERS[former.scaler_kind], canary.metadata.namespace, f"{former.scaler}-primary"
+        found = await self._kube.find(resource, namespace, copy)
+        if found is not None and owned_by(found, canary.metadata.uid):
+            await self._kube.delete(resource, namespace, copy, uid=found["metadata"]["uid"])
 
     async def _follow(self, canary: Canary, seen: Observation) -> None:
         """Whatever changed at the source, at every look; never over a later step of ours."""

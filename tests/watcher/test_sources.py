@@ -16,7 +16,7 @@ from schemas.resources import (
 )
 from schemas.settings import Settings
 from schemas.status import HAND_BACK
-from schemas.workload import PAUSED_REPLICAS, TARGET_STEP
+from schemas.workload import PAUSE, PAUSED_REPLICAS, PAUSED_SCALE_IN, TARGET_STEP
 from tests import keda
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
@@ -98,7 +98,7 @@ async def test_labels_of_a_scaler_are_followed_but_what_we_write_on_it_wakes_nob
         await cluster.kube.patch(SCALED_OBJECT, NAMESPACE, "theirs", {"metadata": metadata})
 
     async with begin():
-        await annotate(annotations={PAUSED_REPLICAS: "0", TARGET_STEP: "8"})
+        await annotate(annotations={PAUSED_REPLICAS: "0", PAUSE: "replicas", TARGET_STEP: "8"})
         await cluster.canary("first")
         await ear.hears("spec", "first")
         await annotate(labels={"team": "a"})
@@ -141,9 +141,10 @@ def test_an_autoscaler_whose_status_moves_has_not_changed() -> None:
 
 def test_the_pause_of_a_scaler_is_no_part_of_what_is_copied() -> None:
     item = keda.scaled_object()
-    paused = {**item, "metadata": {**item["metadata"], "annotations": {PAUSED_REPLICAS: "0"}}}
     labelled = {**item, "metadata": {**item["metadata"], "labels": {"team": "a"}}}
-    assert fingerprint(paused, SCALED_OBJECT.kind) == fingerprint(item, SCALED_OBJECT.kind)
+    for ours in ({PAUSED_REPLICAS: "0", PAUSE: "replicas"}, {PAUSED_SCALE_IN: "true", PAUSE: "scale-in"}):
+        paused = {**item, "metadata": {**item["metadata"], "annotations": ours}}
+        assert fingerprint(paused, SCALED_OBJECT.kind) == fingerprint(item, SCALED_OBJECT.kind)
     assert fingerprint(labelled, SCALED_OBJECT.kind) != fingerprint(item, SCALED_OBJECT.kind)
 
 

@@ -262,7 +262,8 @@ class Cluster:
     @property
     def primary_least(self) -> int:
         assert self.primary_scaler is not None
-        return int(self.primary_scaler["spec"]["minReplicas"])
+        spec = self.primary_scaler["spec"]
+        return int(spec.get("minReplicas", spec.get("minReplicaCount", 0)))
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:
         status = canary.status

@@ -1,0 +1,298 @@
+"""A scaler that the Canary names no more: its user's own again, with nothing of ours on it or beside it."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from schemas.events import Change, ChangeReason
+from schemas.names import Names
+from schemas.resources import (
+    CANARY,
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    ROUTE_TABLE,
+    SCALED_OBJECT,
+)
+from schemas.status import Phase
+from schemas.workload import PAUSE, PAUSED_REPLICAS, PAUSED_SCALE_IN, TARGET_STEP
+from tests import keda
+from tests.handlers.house import NAMESPACE, Crash, House
+from tests.handlers.test_renaming import OTHER, edit, names, other_target, tidied
+from tests.handlers.test_scalers import naming, scaled
+
+OURS = {PAUSE, PAUSED_REPLICAS, PAUSED_SCALE_IN, TARGET_STEP}
+REF = naming(SCALED_OBJECT)["autoscalerRef"]
+SECOND = {**REF, "name": "second"}
+HPA = {**naming(HORIZONTAL_POD_AUTOSCALER)["autoscalerRef"], "name": "podinfo"}
+
+
+async def worn(house: House, name: str = "podinfo") -> dict[str, str]:
+    return dict((await house.object(SCALED_OBJECT, name))["metadata"].get("annotations") or {})
+
+
+async def second_scaler(house: House, name: str = "second", target: str = "podinfo", **spec: Any) -> None:
+    body = keda.scaled_object(name, scaleTargetRef={"name": target}, **spec)
+    await house.admin.create(SCALED_OBJECT, {**body, "metadata": {"name": name, "namespace": NAMESPACE}})
+
+
+async def autoscaler(house: House) -> None:
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}
+    body = {"metadata": {"name": "podinfo", "namespace": NAMESPACE}}
+    await house.admin.create(
+        HORIZONTAL_POD_AUTOSCALER, {**body, "spec": {"scaleTargetRef": target, "minReplicas": 1, "maxReplicas": 4}}
+    )
+
+
+async def scalers_of_the_primary(house: House) -> list[str]:
+    found = []
+    for kind in (HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT):
+        items, _ = await house.admin.list(kind, NAMESPACE)
+        found += [
+            f"{kind.kind} {item['metadata']['name']}"
+            for item in items
+            if item["spec"]["scaleTargetRef"]["name"] == "podinfo-primary"
+        ]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("ref", "left"),
+    [
+        (None, []),
+        (SECOND, ["ScaledObject second-primary"]),
+        (HPA, ["HorizontalPodAutoscaler podinfo-primary"]),
+    ],
+    ids=["removed", "renamed", "of another kind"],
+)
+async def test_a_scaled_object_that_is_named_no_more_is_its_users_own_in_the_wake_of_the_edit(
+    house: House, ref: dict[str, str] | None, left: list[str]
+) -> None:
+    await scaled(house, SCALED_OBJECT)
+    await second_scaler(house)
+    await autoscaler(house)
+    kept = {"metadata": {"annotations": {"kept": "yes"}}}
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo", kept)
+    assert (await worn(house))[PAUSED_REPLICAS] == "0"
+    await edit(house, autoscalerRef=ref)
+    assert await worn(house) == {"kept": "yes"}
+    assert await scalers_of_the_primary(house) == left
+    status = await house.status()
+    assert status.last_step is not None
+    assert status.last_step.message == (
+        "spec.autoscalerRef names ScaledObject podinfo no more: its copy podinfo-primary goes, and KEDA scales "
+        "Deployment podinfo after it again, without a rollout as well"
+    )
+    assert status.former_scalers == (), "nothing is owed any more"
+    if ref is SECOND:
+        assert (await worn(house, "second"))[PAUSED_REPLICAS] == "0", "the one in force sleeps with the target"
+    await house.until(Phase.INITIALIZED)
+    assert await house.replicas() == 0, "nobody but KEDA scales it up"
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    assert await worn(house) == {"kept": "yes"}, "and it is left alone from then on"
+
+
+async def test_a_scaler_that_comes_and_goes_in_mid_rollout_never_fights_another_and_keeps_the_floor(
+    house: House,
+) -> None:
+    await scaled(house, SCALED_OBJECT, minReplicaCount=0)
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 3}})
+    await house.ready("podinfo-primary")
+    await second_scaler(house, minReplicaCount=0)
+    await house.push("podinfo:2")
+    await house.tick()
+    await edit(house, autoscalerRef=SECOND)
+    assert await scalers_of_the_primary(house) == ["ScaledObject second-primary"]
+    assert (await house.object(SCALED_OBJECT, "second-primary"))["spec"]["minReplicaCount"] == 3
+    assert not OURS & set(await worn(house))
+    assert (await worn(house, "second"))[PAUSED_SCALE_IN] == "true"
+    await edit(house, autoscalerRef=None)
+    assert await scalers_of_the_primary(house) == []
+    assert not OURS & set(await worn(house, "second"))
+    assert (await house.status()).phase is Phase.PROGRESSING
+    await house.until(Phase.SUCCEEDED)
+
+
+async def test_a_scaler_that_is_new_in_mid_rollout_does_not_put_the_primary_to_sleep(house: House) -> None:
+    await scaled(house, SCALED_OBJECT, minReplicaCount=0)
+    await edit(house, autoscalerRef=None)
+    await house.until(Phase.INITIALIZED)
+    await house.push("podinfo:2")
+    await house.tick()
+    await edit(house, autoscalerRef=REF)
+    assert (await house.object(SCALED_OBJECT, "podinfo-primary"))["spec"]["minReplicaCount"] == 1
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_whoever_dies_on_the_way_leaves_the_release_to_the_next(house: House, moment: str) -> None:
+    await scaled(house, SCALED_OBJECT)
+    await second_scaler(house)
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"autoscalerRef": SECOND}})
+    for call in range(40):
+        house.kube.reset()
+        setattr(house.kube, f"die_{moment}", call)
+        with suppress(Crash):
+            await house.tick()
+        status = await house.status()
+        if status.settled and not status.former_scalers and status.names and status.names.scaler == "second":
+            break
+    house.kube.reset()
+    await house.until(Phase.INITIALIZED)
+    assert not await worn(house)
+    assert (await worn(house, "second"))[PAUSED_REPLICAS] == "0"
+    assert await scalers_of_the_primary(house) == ["ScaledObject second-primary"]
+    told = [result for result in await house.results() if "no more: its copy" in result.message]
+    assert len({result.step for result in told}) == 1
+
+
+async def test_an_edit_that_is_taken_back_before_it_was_acted_upon_releases_nothing(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    await second_scaler(house)
+
+    async def die(method: str, path: str) -> None:
+        if "scaledobjects" in path and method != "GET":
+            raise Crash
+
+    house.kube.before = die
+    with pytest.raises(Crash):
+        await edit(house, autoscalerRef=SECOND)
+    house.kube.before = None
+    assert [former.scaler for former in (await house.status()).former_scalers] == ["podinfo"]
+    await edit(house, autoscalerRef=REF)
+    await house.until(Phase.INITIALIZED)
+    assert (await worn(house))[PAUSED_REPLICAS] == "0"
+    assert not await worn(house, "second")
+    assert await scalers_of_the_primary(house) == ["ScaledObject podinfo-primary"]
+
+
+async def test_a_copy_that_is_not_ours_stays(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    theirs = {"metadata": {"ownerReferences": None}}
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo-primary", theirs)
+    await edit(house, autoscalerRef=None)
+    await house.until(Phase.INITIALIZED)
+    assert await names(house, SCALED_OBJECT) == ["podinfo", "podinfo-primary"]
+    assert (await house.status()).former_scalers == ()
+
+
+async def test_another_target_leaves_the_primary_its_scaler_for_as_long_as_that_serves(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    await other_target(house)
+    await second_scaler(house, "other", "other")
+    service = {"port": 9898, "name": "podinfo"}
+    await edit(house, **OTHER, service=service, autoscalerRef={**REF, "name": "other"})
+    assert not await worn(house), "the former target is its user's own at once"
+    assert "podinfo-primary" in await names(house, SCALED_OBJECT)
+    await tidied(house)
+    assert await names(house, SCALED_OBJECT) == ["other", "other-primary", "podinfo"]
+    assert (await worn(house, "other"))[PAUSED_REPLICAS] == "0"
+
+
+async def test_a_scaler_that_is_gone_already_is_owed_nothing(house: House) -> None:
+    await scaled(house, SCALED_OBJECT)
+    for name in ("podinfo", "podinfo-primary"):
+        await house.admin.delete(SCALED_OBJECT, NAMESPACE, name)
+    await edit(house, autoscalerRef=None)
+    await house.until(Phase.INITIALIZED)
+    status = await house.status()
+    assert (status.former_scalers, status.names) == (
+        (),
+        Names(kind="Deployment", target="podinfo", service="podinfo", port=9898),
+    )
+    house.kube.reset()
+    await house.change(ChangeReason.RESYNC)
+    assert not [call for call in house.kube.made if "scaledobjects" in call]
+
+
+# ---- the Canary is deleted
+
+
+async def parked(house: House, **spec: Any) -> None:
+    """Its ScaledObject has another name than the target, and a minimum of zero."""
+    await house.definitions()
+    await house.admin.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+    await second_scaler(house, "scaled", minReplicaCount=0)
+    await house.prepare(autoscalerRef={**REF, "name": "scaled"}, **spec)
+    await house.initialized()
+
+
+async def gone(house: House) -> None:
+    """Somebody deletes it, and there are wakes until it is gone."""
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    await house.change(ChangeReason.DELETED)
+    for _ in range(12):
+        if await house.admin.find(CANARY, NAMESPACE, "podinfo") is None:
+            return
+        await house.tick()
+    raise AssertionError(f"never goes: {await house.status()}")
+
+
+@pytest.mark.parametrize("end", ["in time", "past the deadline", "without a target"])
+async def test_whatever_way_a_deletion_with_revert_ends_the_scaled_object_is_its_users_own(
+    house: House, end: str
+) -> None:
+    await parked(house, revertOnDeletion=True, progressDeadlineSeconds=60)
+    if end == "past the deadline":
+        house.gateway = None
+        await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", {"status": None})
+    elif end == "without a target":
+        await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo")
+    await gone(house)
+    assert await worn(house, "scaled") == {}
+    told = [result.reason for result in await house.results()]
+    assert {"in time": "LeftBehind", "past the deadline": "DeadlineExceeded", "without a target": "TargetMissing"}[
+        end
+    ] in told
+
+
+async def test_a_target_that_is_returned_to_is_not_put_to_sleep_before_it_has_its_users(house: House) -> None:
+    await parked(house, revertOnDeletion=True)
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    await house.change(ChangeReason.DELETED)
+    seen = await worn(house, "scaled")
+    assert (seen.get(PAUSED_REPLICAS), seen.get(PAUSED_SCALE_IN)) == (None, "true")
+
+
+async def deleted_for_good(house: House) -> str:
+    """What is said of it."""
+    change = Change(
+        namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.DELETED, object="Deployment/podinfo"
+    )
+    await house.wake(change)
+    [told] = [notice.message for result in await house.results() for notice in result.notices if not result.step]
+    return str(told)
+
+
+async def test_a_deletion_without_revert_says_which_scaled_object_stays_paused_and_how_it_is_woken(
+    house: House,
+) -> None:
+    await parked(house)
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    assert (await worn(house, "scaled"))[PAUSED_REPLICAS] == "0", "as the peer leaves it"
+    assert await deleted_for_good(house) == (
+        "Canary podinfo.default was deleted without revertOnDeletion: Deployment podinfo.default runs no pods, and its "
+        "primary goes; ScaledObject scaled is paused at zero: kubectl -n default annotate scaledobject/scaled "
+        "autoscaling.keda.sh/paused-replicas-, then kubectl -n default scale deployment/podinfo --replicas=1"
+    )
+
+
+async def test_a_scaled_object_that_somebody_has_woken_meanwhile_is_not_said_to_be_paused(house: House) -> None:
+    await parked(house)
+    woken = {"metadata": {"annotations": {PAUSED_REPLICAS: None}}}
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "scaled", woken)
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    assert "ScaledObject" not in await deleted_for_good(house)
+
+
+async def test_revert_on_deletion_that_is_switched_off_with_the_deletion_says_the_same(house: House) -> None:
+    await parked(house, revertOnDeletion=True)
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"revertOnDeletion": False}})
+    await house.change(ChangeReason.DELETED)
+    await house.tick(2)
+    told = [notice.message for result in await house.results() for notice in result.notices]
+    assert any("ScaledObject scaled is paused at zero" in text for text in told)
