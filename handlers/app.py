@@ -34,7 +34,7 @@ from handlers.measure import Measurer
 from handlers.notify import SOURCE, Notifier
 from schemas.canary import Canary
 from schemas.events import Change, Command, DeadLetter, NoticeMessage, StepResult, Tick
-from schemas.resources import CANARY, CUSTOM_RESOURCE_DEFINITION
+from schemas.resources import CANARY, CUSTOM_RESOURCE_DEFINITION, MANAGER
 from schemas.settings import Settings
 
 log = logging.getLogger("canarybus.handlers")
@@ -79,7 +79,7 @@ class App:
         self.port = await probes.start(self._settings.port)
         self._stack.push_async_callback(probes.stop)
         self.kube = await self._stack.enter_async_context(
-            Kube(await find_access(), user_agent=f"canarybus-handlers/{VERSION}", tell=self.metrics.api_call)
+            Kube(await find_access(), user_agent=f"{MANAGER}/{VERSION}", tell=self.metrics.api_call)
         )
         await self._definitions()
         settling = Settling(self._dead_letter, self.metrics.message)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+MANAGER = "canarybus-handlers"
+"""How the API server calls the handlers in ``metadata.managedFields``: their user agent up to the slash."""
+
 
 @dataclass(frozen=True)
 class Resource:

@@ -28,6 +28,8 @@ PAUSES = frozenset(
     {PAUSED_REPLICAS, PAUSED_SCALE_IN, "autoscaling.keda.sh/paused-scale-out", "autoscaling.keda.sh/paused"}
 )
 """What holds one ScaledObject says nothing about another: never copied."""
+OF_CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.")
+"""How annotations begin that the controllers of workloads write beside the users'."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from schemas.status import Phase
 from schemas.workload import PAUSE, PAUSES, TARGET_STEP, Workload
 from watcher.index import ALWAYS_THERE, Key, Role, tracked_name
 from watcher.watched import Watched
+from watcher.writers import Written, written
 
 Object = Mapping[str, Any]
 _MARK = "canarybus.dev/"
@@ -36,7 +37,7 @@ class Meta(NamedTuple):
     """An object as its metadata tells: enough to know whether it moved.
 
     ``marks``: our annotations, of a scaler all that is copied, hashed. ``edits``: who last changed what besides the
-    status, hashed; empty where a resource version says as much.
+    status, hashed; empty where a resource version says as much. ``written``: of an object that we wrote to, who did so.
     """
 
     uid: str
@@ -44,14 +45,15 @@ class Meta(NamedTuple):
     generation: int
     marks: str
     edits: str = ""
+    written: Written | None = None
 
     @classmethod
     def of(cls, item: Object, kind: str = "") -> Meta:
         metadata = item["metadata"]
         version, generation = str(metadata["resourceVersion"]), int(metadata.get("generation") or 0)
-        marks = _marks(metadata, kind)
-        edits = "" if generation else _edits(metadata.get("managedFields") or ())
-        return cls(str(metadata.get("uid", "")), version, generation, digest(marks) if marks else "", edits)
+        marks, managed = _marks(metadata, kind), metadata.get("managedFields") or ()
+        hashed, edits = digest(marks) if marks else "", "" if generation else _edits(managed)
+        return cls(str(metadata.get("uid", "")), version, generation, hashed, edits, written(managed, kind))
 
     @property
     def stamp(self) -> str:

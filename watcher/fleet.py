@@ -17,7 +17,7 @@ from schemas.resources import CANARY
 from schemas.settings import Settings
 from schemas.status import HAND_BACK, Phase
 from watcher.compare import Baseline, Meta
-from watcher.index import Index, Key
+from watcher.index import PROJECTED, Index, Key
 from watcher.schedule import Schedule
 from watcher.stream import Moved
 from watcher.watched import Watched
@@ -30,14 +30,15 @@ class Record:
     """A Canary and what this process did about it.
 
     ``said``: basis of what was last published, by reason and object. ``moved``: objects that moved since the last look,
-    with what was known of them before. ``looked``: when each object was last read (seconds, monotonic). ``contents``:
-    version and checksum of ConfigMaps and Secrets that were read. ``revision``: the target's last hash and what it was
-    made of.
+    with what was known of them before. ``edited``: what we keep and somebody else edited, with its version, until told.
+    ``looked``: when each object was last read, or its edit told (seconds, monotonic). ``contents``: version and
+    checksum of ConfigMaps and Secrets that were read. ``revision``: the target's last hash and what it was made of.
     """
 
     watched: Watched
     said: dict[tuple[str, str], str] = field(default_factory=dict)
     moved: dict[Key, Meta | None] = field(default_factory=dict)
+    edited: dict[Key, str] = field(default_factory=dict)
     looked: dict[Key, float] = field(default_factory=dict)
     baselines: dict[Key, Baseline] = field(default_factory=dict)
     contents: dict[Key, tuple[str, str | None]] = field(default_factory=dict)
@@ -153,6 +154,8 @@ class Fleet:
         record = self.records[uid]
         if moved.after is None or moved.key not in record.moved:  # that it went must not be lost behind what came first
             record.moved[moved.key] = moved.before
+        if moved.edited and record.watched.objects.get(moved.key) in PROJECTED:
+            record.edited[moved.key] = moved.after.resource_version if moved.after else ""
         self.enqueue(uid)
 
     def _drop(self, uid: str, moved: Moved) -> None:

@@ -67,6 +67,7 @@ class Look:
         self._record = record
         self._canary = record.watched
         self._moved = moved
+        self._edited = dict(record.edited)
         self._now = now
         self._items: dict[Key, dict[str, Any] | None] = {}
         self._revision = record.revision
@@ -74,6 +75,9 @@ class Look:
 
     def remember(self) -> None:
         self._record.revision = self._revision
+        for key, version in self._edited.items():
+            if self._record.edited.get(key) == version:
+                del self._record.edited[key]
         for key in self._record.contents.keys() - self._canary.objects.keys():
             del self._record.contents[key]
         for key, baseline in self._baselines.items():
@@ -88,6 +92,7 @@ class Look:
         found += [await self._config(key) for key, role in self._canary.objects.items() if role is Role.CONFIG]
         found += [await self._object(key, before) for key, before in self._moved.items()]
         found += [self._missing(key) for key in self._canary.objects]
+        found += [self._foreign(key) for key in list(self._edited)]
         return [cause for cause in found if cause]
 
     async def _target(self) -> Cause | None:
@@ -159,6 +164,20 @@ class Look:
         if told or self._moved.get(key) is not None or not self._fleet.knows(key):
             return None
         return lost_cause(self._canary, key, None)
+
+    def _foreign(self, key: Key) -> Cause | None:
+        """Whatever the phase: that it was not us is known by who wrote, without reading it.
+
+        A tick compares routes and primary alone, and whoever edited a Service in a rollout has users waiting. Who edits
+        again and again is told once a second.
+        """
+        if self._canary.suspended or self._canary.deleting or key not in self._fleet.known:
+            return None
+        if self._too_soon(key):
+            del self._edited[key]
+            return None
+        self._record.looked[key] = asyncio.get_running_loop().time()
+        return drift_cause(key, self._edited[key])
 
     async def _source(self, key: Key, before: Meta | None) -> Cause | None:
         """Somebody's object that we copy from: followed at once, whatever the phase."""

@@ -19,6 +19,7 @@ from schemas.resources import Resource
 from watcher.compare import Meta
 from watcher.index import Key
 from watcher.metrics import WatcherMetrics
+from watcher.writers import edited
 
 _log = logging.getLogger("watcher.stream")
 _FIRST_DELAY = 0.2
@@ -34,6 +35,13 @@ class Moved(NamedTuple):
     before: Meta | None
     after: Meta | None
     item: Mapping[str, Any] | None = None
+
+    @property
+    def edited(self) -> bool:
+        """Whether somebody else than we did it."""
+        if self.before is None or self.after is None:
+            return False
+        return edited(self.before.written, self.after.written)
 
 
 class Sink(Protocol):

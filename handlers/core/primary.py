@@ -14,9 +14,7 @@ from handlers.core.kinds import Source, kind_of
 from handlers.core.kinds.anatomy import Inherited, promoted
 from schemas.revision import REVISION, TEMPLATE, digest
 from schemas.status import CanaryStatus
-from schemas.workload import PRIMARY_STEP, Workload
-
-_OF_CONTROLLERS = ("deployment.kubernetes.io/", "deprecated.daemonset.")
+from schemas.workload import OF_CONTROLLERS, PRIMARY_STEP, Workload
 
 
 def primary(source: Source, status: CanaryStatus) -> Object:
@@ -37,7 +35,7 @@ def primary_again(source: Source, status: CanaryStatus, existing: Workload) -> O
     spec = kind_of(source.canary).spec(source, existing)
     metadata = marked(source, spec, promoted(source), (PRIMARY_STEP, status.primary_step))
     metadata["annotations"] |= {
-        key: value for key, value in existing.annotations.items() if key.startswith(_OF_CONTROLLERS)
+        key: value for key, value in existing.annotations.items() if key.startswith(OF_CONTROLLERS)
     }
     return {**existing.item, "metadata": {**existing.item["metadata"], **metadata}, "spec": spec}
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from handlers.adapters.kube import Access, Kube
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION, MANAGER
 from schemas.settings import Settings
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.watcher.cluster import Cluster
@@ -47,6 +47,20 @@ async def cluster(api: EmbeddedKubernetes) -> AsyncIterator[Cluster]:
         for path in DEFINITIONS:
             for definition in yaml.safe_load_all((ROOT / path).read_text()):
                 await kube.create(CUSTOM_RESOURCE_DEFINITION, definition)
+        yield Cluster(kube)
+
+
+@pytest.fixture
+async def handlers(api: EmbeddedKubernetes, cluster: Cluster) -> AsyncIterator[Cluster]:
+    """The same cluster, written to as the handlers do."""
+    async with Kube(Access(api.url), user_agent=f"{MANAGER}/test") as kube:
+        yield Cluster(kube)
+
+
+@pytest.fixture
+async def gloo(api: EmbeddedKubernetes, cluster: Cluster) -> AsyncIterator[Cluster]:
+    """The same cluster, written to as the gateway does."""
+    async with Kube(Access(api.url), user_agent="gloo/test") as kube:
         yield Cluster(kube)
 
 
