@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import orjson
 import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
@@ -12,7 +13,7 @@ from schemas.events import Change, ChangeReason
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM, Resource
 from schemas.status import CanaryStatus, Phase
 from tests.handlers.house import NAMESPACE, House, canary_object, deployment
-from tests.handlers.together import Together, surroundings, together
+from tests.handlers.together import PATIENCE, Together, surroundings, together
 
 SELDOM = {"interval": "30m"}
 """Nothing that a story waits for after this may be owed to a tick."""
@@ -85,6 +86,49 @@ async def test_what_somebody_deletes_in_mid_rollout_is_made_again_at_once(
     await people.exists(ROUTE_TABLE, "podinfo", lambda item: "'weight': 50" in str(item["spec"]))
     status = await people.house.status()
     assert (status.phase, status.canary_weight) == (Phase.PROGRESSING, 50)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "edit"),
+    [
+        (SERVICE, "podinfo", {"selector": {"app": "nobody"}}),
+        (SERVICE, "podinfo-canary", {"selector": None}),
+        (UPSTREAM, "default-podinfo-primaryupstream-9898", {"kube": {"serviceName": "nobody"}}),
+        (ROUTE_TABLE, "podinfo", {"routes": []}),
+        (DEPLOYMENT, "podinfo-primary", {"template": {"spec": {"terminationGracePeriodSeconds": 1}}}),
+    ],
+    ids=lambda value: value.kind if isinstance(value, Resource) else "",
+)
+async def test_what_somebody_edits_in_mid_rollout_is_mended_at_once(
+    people: Together, kind: Resource, name: str, edit: dict[str, Any]
+) -> None:
+    await with_users(people)
+    before, right = await people.house.status(), await people.house.object(kind, name)
+    broken = await people.house.admin.patch(kind, NAMESPACE, name, {"spec": edit})
+    assert broken["spec"] != right["spec"]
+    await people.exists(kind, name, lambda item: item["spec"] == right["spec"])
+    status = await people.house.status()
+    assert (status.phase, status.canary_weight) == (Phase.PROGRESSING, 50)
+    assert (status.failed_checks, status.last_tick) == (before.failed_checks, before.last_tick)
+
+
+async def test_what_we_write_ourselves_from_the_first_object_to_a_promotion_is_no_drift(people: Together) -> None:
+    house = people.house
+    heard = await house.bus.client.subscribe("canary.revision.drift.>")
+    await house.bus.client.flush()
+    await house.prepare(analysis={"interval": "200ms", "stepWeight": 25})
+    await people.until(at_rest(Phase.INITIALIZED))
+    await house.push("podinfo:2", announce=False)
+    await people.until(at_rest(Phase.SUCCEEDED))
+    # what was told of an object was told before this of its kind
+    ours = [(ROUTE_TABLE, "podinfo", {"routes": []}), (DEPLOYMENT, "podinfo-primary", {"paused": True})]
+    first, *_ = [await house.admin.patch(kind, NAMESPACE, name, {"spec": edit}) for kind, name, edit in ours]
+    awaited, versions = {f"{kind.kind}/{name}" for kind, name, _ in ours}, []
+    while awaited:
+        told = orjson.loads((await heard.next_msg(timeout=PATIENCE)).data)
+        awaited.discard(told["object"])
+        versions.append(int(told["version"]))
+    assert min(versions) >= int(first["metadata"]["resourceVersion"])
 
 
 async def test_a_lost_service_comes_back_although_weaker_news_came_before_anybody_had_time_for_it(

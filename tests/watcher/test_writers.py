@@ -21,7 +21,7 @@ def by(manager: str, second: int, fields: Entry, subresource: str = "") -> Entry
 
 def fields(*spec: str, **metadata: list[str]) -> Entry:
     found: Entry = {"f:spec": {f"f:{name}": {} for name in spec}} if spec else {}
-    worn = {f"f:{field}": {f"f:{key}": {} for key in keys} for field, keys in metadata.items()}
+    worn: Entry = {f"f:{field}": {f"f:{key}": {} for key in keys} for field, keys in metadata.items()}
     return found | ({"f:metadata": worn} if worn else {})
 
 
@@ -32,8 +32,8 @@ def meta(*managed: Entry, kind: str = ROUTE_TABLE.kind) -> Meta:
 FENCE = ["canarybus.dev/route-step"]
 OURS = by(MANAGER, 3, fields("routes", "selector", annotations=FENCE))
 LESS = by(MANAGER, 3, fields("selector", annotations=FENCE))
-STATUS = {"f:status": {"f:statuses": {}}}
-SIZE = {"f:spec": {"f:replicas": {}}}
+STATUS: Entry = {"f:status": {"f:statuses": {}}}
+SIZE: Entry = {"f:spec": {"f:replicas": {}}}
 
 
 @pytest.mark.parametrize(
