@@ -88,14 +88,14 @@ class Projector:
         """Whether nothing was left out."""
         whole = await self._router.apply(canary, seen, everything=everything)
         await self._workloads.primary(canary, seen, everything=everything)
-        await self._scalers.release(canary)
-        await self._scalers.apply(canary, seen)
+        released = await self._scalers.release(canary)
+        await self._scalers.apply(canary, seen, alone=released)
         await self._workloads.target(canary, seen)
         if canary.status.phase is Phase.SUCCEEDED and before.status.phase is Phase.FINALISING:
             await self._clear_away(canary, seen)
         if may_tidy(canary, seen):
             await orphans.clear(self._kube, canary, seen, partial(self._copies.abandon, primary=seen.primary))
-        return whole
+        return whole and released
 
     async def _terminate(self, before: Canary, canary: Canary, seen: Observation) -> bool:
         """Nothing is made and nothing repaired, but for what brings users back to the target: whether that was done."""

@@ -45,7 +45,7 @@ def step(canary: Canary, seen: Observation) -> Decision:
 def decide(draft: Draft) -> Draft:
     canary, status = draft.canary, draft.status
     if canary.deleting:
-        return terminating.terminating(draft)
+        return terminating.terminating(renaming.exchange_scaler(draft) if canary.finalising else draft)
     if canary.spec.suspend:
         return _suspended(draft)
     if draft.seen.problems:

@@ -21,14 +21,15 @@ class Scalers:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    async def apply(self, canary: Canary, seen: Observation) -> None:
+    async def apply(self, canary: Canary, seen: Observation, *, alone: bool = True) -> None:
         """``canary`` carries the committed status; conflicts are raised, the caller looks again.
 
-        A target's scaler that is gone leaves the primary with the one that it has.
+        A target's scaler that is gone leaves the primary with the one that it has. ``alone``: it has no former one.
         """
         if canary.spec.autoscaler_ref is None or not makes(canary, seen) or seen.scaler is None or seen.target is None:
             return
-        await self._follow(canary, seen)
+        if alone or seen.primary_scaler is not None:
+            await self._follow(canary, seen)
         await self.pause_or_wake(canary, seen)
 
     async def pause_or_wake(self, canary: Canary, seen: Observation) -> None:
@@ -41,17 +42,20 @@ class Scalers:
         if turn != "wait" and patch is not None:
             await self._kube.patch(SCALED_OBJECT, canary.metadata.namespace, ref.name, patch)
 
-    async def release(self, canary: Canary) -> None:
+    async def release(self, canary: Canary) -> bool:
         """What ``autoscalerRef`` names no more is its user's own again, and its copy goes: two scalers would fight.
 
-        The copy at a primary that is not in force any more serves on, and goes with that.
+        Whether it is gone: KEDA lets go of a ScaledObject in its own time, and refuses a second one until then. The
+        copy at a primary that is not in force any more serves on, and goes with that.
         """
+        gone = True
         for former in canary.status.former_scalers:
             if former.same_scaler(canary.names) or former.scaler_kind not in SCALERS:
                 continue
             await self.free(canary.metadata.namespace, former)
             if former.same_target(canary.names):
-                await self._drop_copy(canary, former)
+                gone = await self._drop_copy(canary, former) and gone
+        return gone
 
     async def free(self, namespace: str, names: Names) -> None:
         """The pause and the fence of a target's ScaledObject are taken away, as far as they are ours."""
@@ -61,11 +65,14 @@ class Scalers:
         if source is not None and (patch := pauses.release_patch(source)):
             await self._kube.patch(SCALED_OBJECT, namespace, names.scaler, patch)
 
-    async def _drop_copy(self, canary: Canary, former: Names) -> None:
+    async def _drop_copy(self, canary: Canary, former: Names) -> bool:
         resource, namespace, copy = SCALERS[former.scaler_kind], canary.metadata.namespace, f"{former.scaler}-primary"
         found = await self._kube.find(resource, namespace, copy)
-        if found is not None and owned_by(found, canary.metadata.uid):
+        if found is None or not owned_by(found, canary.metadata.uid):
+            return True
+        if not found["metadata"].get("deletionTimestamp"):
             await self._kube.delete(resource, namespace, copy, uid=found["metadata"]["uid"])
+        return not found["metadata"].get("finalizers")
 
     async def _follow(self, canary: Canary, seen: Observation) -> None:
         """Whatever changed at the source, at every look; never over a later step of ours."""

@@ -9,8 +9,15 @@ from typing import Any
 import pytest
 
 from handlers.adapters.errors import AlreadyExists
-from schemas.resources import CUSTOM_RESOURCE_DEFINITION, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT
-from schemas.workload import PAUSED_REPLICAS
+from schemas.resources import (
+    CANARY,
+    CUSTOM_RESOURCE_DEFINITION,
+    DEPLOYMENT,
+    EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    SCALED_OBJECT,
+)
+from schemas.workload import PAUSED_REPLICAS, PAUSED_SCALE_IN
 from tests import keda
 from tests.cluster.world import NEW, World
 
@@ -67,6 +74,48 @@ async def test_a_scaled_object_sleeps_with_its_target_and_its_copy_scales_the_pr
     assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")) == "0"
     assert paused(await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo-primary")) is None
     assert await world.dead_letters() == []
+
+
+async def test_a_scaled_object_is_kept_awake_in_a_rollout_and_released_when_the_canary_names_it_no_more(
+    world: World,
+) -> None:
+    with suppress(AlreadyExists):
+        await world.kube.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+    await until_served(world)
+    await world.install_podinfo(keda.scaled_object(minReplicaCount=0))
+    await world.until("Initialized")
+    await world.hold_at_every_step()
+    await world.set_image(NEW)
+    await world.seen(lambda status: status.get("canaryWeight") == 25)
+    source = await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")
+    assert (paused(source), source["metadata"]["annotations"][PAUSED_SCALE_IN]) == (None, "true")
+    world.prometheus.success_rate = 100
+    await world.until("Succeeded")
+    source = await world.kube.get(SCALED_OBJECT, world.namespace, "podinfo")
+    assert (paused(source), source["metadata"]["annotations"].get(PAUSED_SCALE_IN)) == ("0", None)
+    await world.kube.patch(CANARY, world.namespace, "podinfo", {"spec": {"autoscalerRef": None}})
+    await world.sees(SCALED_OBJECT, "podinfo", lambda item: not item["metadata"].get("annotations"))
+    await world.seen(lambda status: bool(status.get("settled")) and not status.get("formerScalers"))
+    assert await world.kube.find(SCALED_OBJECT, world.namespace, "podinfo-primary") is None
+    assert (await world.kube.get(DEPLOYMENT, world.namespace, "podinfo"))["spec"]["replicas"] == 0
+    assert await world.dead_letters() == []
+
+
+async def test_a_deletion_without_revert_names_the_scaled_object_that_stays_paused(world: World) -> None:
+    with suppress(AlreadyExists):
+        await world.kube.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+    await until_served(world)
+    await world.install_podinfo(keda.scaled_object())
+    await world.until("Initialized")
+    await world.kube.delete(CANARY, world.namespace, "podinfo")
+    async with asyncio.timeout(30):
+        while not any("ScaledObject podinfo is paused at zero" in text for text in await told(world)):
+            await asyncio.sleep(0.1)
+
+
+async def told(world: World) -> list[str]:
+    events, _ = await world.kube.list(EVENT, world.namespace)
+    return [item.get("message", "") for item in events]
 
 
 async def until_served(world: World) -> None:

@@ -169,6 +169,23 @@ async def test_an_edit_that_is_taken_back_before_it_was_acted_upon_releases_noth
     assert await scalers_of_the_primary(house) == ["ScaledObject podinfo-primary"]
 
 
+async def test_a_new_copy_is_made_when_keda_has_let_go_of_the_former_one(house: House) -> None:
+    """It takes no two ScaledObjects of one workload, and what it deletes waits for it."""
+    await scaled(house, SCALED_OBJECT)
+    await second_scaler(house)
+    held = {"metadata": {"finalizers": ["finalizer.keda.sh"]}}
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo-primary", held)
+    await edit(house, autoscalerRef=SECOND)
+    await house.tick(3)
+    assert await scalers_of_the_primary(house) == ["ScaledObject podinfo-primary"]
+    assert (await worn(house, "second"))[PAUSED_REPLICAS] == "0", "nothing else waits for that"
+    assert not (await house.status()).settled
+    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo-primary", {"metadata": {"finalizers": None}})
+    await house.tick(2)
+    assert await scalers_of_the_primary(house) == ["ScaledObject second-primary"]
+    assert (await house.status()).settled
+
+
 async def test_a_copy_that_is_not_ours_stays(house: House) -> None:
     await scaled(house, SCALED_OBJECT)
     theirs = {"metadata": {"ownerReferences": None}}
@@ -255,6 +272,13 @@ async def test_a_target_that_is_returned_to_is_not_put_to_sleep_before_it_has_it
     await house.change(ChangeReason.DELETED)
     seen = await worn(house, "scaled")
     assert (seen.get(PAUSED_REPLICAS), seen.get(PAUSED_SCALE_IN)) == (None, "true")
+
+
+async def test_a_reference_that_is_taken_out_with_the_deletion_leaves_nothing_paused_either(house: House) -> None:
+    await parked(house, revertOnDeletion=True)
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"autoscalerRef": None}})
+    await gone(house)
+    assert await worn(house, "scaled") == {}
 
 
 async def deleted_for_good(house: House) -> str:
