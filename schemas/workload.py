@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.gloo import fence_of
 from schemas.kinds import KINDS
-from schemas.kinds.anatomy import Kind, Patience, Readiness
+from schemas.kinds.anatomy import FROZEN, Kind, Patience, Readiness, frozen, spec_of_user
 from schemas.revision import REVISION, TEMPLATE, digest, revision_hash
 
 TARGET_STEP = "canarybus.dev/target-step"
@@ -68,6 +68,21 @@ class Workload:
         return self.item["spec"].get("template") or {}
 
     @property
+    def spec(self) -> Mapping[str, Any]:
+        """As its user wrote it, also while its pods are frozen."""
+        return spec_of_user(self.item)
+
+    @property
+    def frozen(self) -> Mapping[str, Any] | None:
+        """A merge patch of the spec that lets its pods be replaced again; None when they may be."""
+        return frozen(self.item)
+
+    @property
+    def resting(self) -> bool:
+        """Whether none of its pods is being replaced."""
+        return self._says.resting(self.item)
+
+    @property
     def content(self) -> Mapping[str, Any]:
         """What a revision is: the template, or of a Service its spec, without what is not the user's."""
         return self._says.content(self.item)
@@ -106,4 +121,4 @@ class Workload:
         return self._says.readiness(self.item, Patience(threshold, deadline, now, since))
 
 
-__all__ = ["PRIMARY_STEP", "TARGET_STEP", "Readiness", "Workload"]
+__all__ = ["FROZEN", "PRIMARY_STEP", "TARGET_STEP", "Readiness", "Workload"]

@@ -5,7 +5,7 @@ The commit names the end; the projection follows in its own time: routes to 100/
 
 from __future__ import annotations
 
-from handlers.core import gate, handover
+from handlers.core import freezing, gate, handover
 from handlers.core.draft import Draft
 from schemas.events import Command
 from schemas.status import IDLE, Phase, Reason, Returning, Severity
@@ -101,7 +101,7 @@ def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
     if not draft.status.promoted_revision:
         return _stay(draft, ending)
     back = draft.enter(Phase.PROMOTING).run_on_primary(draft.status.promoted_revision).set(returning=ending)
-    return back.go_on("primary")
+    return _frozen(back).go_on("primary")
 
 
 def _stay(draft: Draft, ending: Returning) -> Draft:
@@ -110,7 +110,12 @@ def _stay(draft: Draft, ending: Returning) -> Draft:
         text = f"{ending.message}; the revision that {draft.primary_place} ran before is not known"
         return draft.hold(ending.reason, text, waiting_for="primary", alert=text, severity="error")
     failed = draft.set(returning=ending).enter(Phase.FAILED, primary_revision="", primary_step=0)
-    return failed.go_on("primary")
+    return _frozen(failed).go_on("primary")
+
+
+def _frozen(draft: Draft) -> Draft:
+    """The users who stay on the target keep the pods that they have (:mod:`freezing`)."""
+    return draft.rescale_target() if freezing.freezes(draft.status) else draft
 
 
 def invalid(draft: Draft) -> Draft:

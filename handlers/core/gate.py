@@ -12,7 +12,7 @@ from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
 from schemas.resources import SCALED_OBJECT
-from schemas.status import IDLE, CanaryStatus, Reason
+from schemas.status import IDLE, CanaryStatus, Phase, Reason
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
 
 
@@ -122,12 +122,18 @@ def makes(canary: Canary, seen: Observation) -> bool:
 
 
 def target_turn(canary: Canary, seen: Observation) -> Literal["run", "park", "wait"]:
-    """What the target is to do; it is parked only after routes without it were seen in force and have drained."""
+    """What the target is to do; it is parked only after routes without it were seen in force and have drained.
+
+    Nor does one whose pods were frozen for its users roll out the next revision before that.
+    """
     status = canary.status
-    if canary_wanted(status):
-        return "run"
     since = status.verdict_since
     drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= seen.rules.drain
+    if canary_wanted(status):
+        begun = status.phase not in (Phase.INITIALIZING, Phase.TERMINATING)
+        target = seen.target_workload
+        leaving = begun and target is not None and target.frozen is not None and not status.canary_weight
+        return "wait" if leaving and not drained else "run"
     return "park" if drained else "wait"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, handover
+from handlers.core import endings, freezing, handover
 from handlers.core.adoption import take_stock
 from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero, initialise, name_changes, only_refused
@@ -98,7 +98,7 @@ def _left_on_canary(draft: Draft) -> Draft:
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
         known = draft if draft.status.promoted_revision else take_stock(draft)
         return endings.return_to_primary(known, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
-    text = f"{primary_not_ready(draft.canary, found)}; users stay on the canary"
+    text = f"{primary_not_ready(draft.canary, found)}; users stay on the canary{freezing.meanwhile(draft)}"
     if not draft.status.promoted_revision:
         kind = draft.canary.spec.target_ref.kind.lower()
         text += f"; to give it the revision before: kubectl rollout undo {kind}/{draft.canary.primary}"

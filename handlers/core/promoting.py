@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, handover
+from handlers.core import endings, freezing, handover
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness, target_gone
@@ -120,7 +120,7 @@ def _going_back(draft: Draft) -> Draft:
         return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
     if not found.ready:
-        text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}"
+        text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}{freezing.meanwhile(draft)}"
         # its pods were missing before it was sent back: only the time since then counts
         if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds:
             # users stay where they are; somebody has to look

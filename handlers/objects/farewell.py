@@ -13,7 +13,7 @@ from handlers.core.texts import left_at_zero
 from schemas.events import Change, StepResult
 from schemas.resources import DAEMON_SET, DEPLOYMENT, SCALED_OBJECT
 from schemas.status import Notice, Phase, Reason
-from schemas.workload import TARGET_STEP, Workload
+from schemas.workload import FROZEN, TARGET_STEP, Workload
 
 _SCALED = {resource.kind: resource for resource in (DEPLOYMENT, DAEMON_SET)}
 
@@ -21,11 +21,15 @@ _SCALED = {resource.kind: resource for resource in (DEPLOYMENT, DAEMON_SET)}
 async def farewell(kube: Kube, change: Change, now: datetime) -> StepResult | None:
     """``change.object`` names the target. None when that runs, or was never parked by us.
 
+    Pods of it that were kept as they are for their users are nobody's to keep any more.
+
     The step is 0, which no commit has: said twice, it is told once.
     """
     kind, _, name = change.object.partition("/")
     item = await kube.find(_SCALED[kind], change.namespace, name) if kind in _SCALED else None
     target = Workload(item) if item else None
+    if target is not None and target.frozen is not None:
+        await _thaw(kube, change.namespace, target)
     if target is None or target.replicas or not target.fence(TARGET_STEP):
         return None
     primary = await kube.find(_SCALED[kind], change.namespace, f"{name}-primary")
@@ -58,3 +62,9 @@ async def _paused(kube: Kube, namespace: str, target: Workload) -> str:
             if same and pauses.paused_by_us(item):
                 return str(item["metadata"]["name"])
     return ""
+
+
+async def _thaw(kube: Kube, namespace: str, target: Workload) -> None:
+    metadata = {"resourceVersion": target.resource_version, "annotations": {FROZEN: None}}
+    patch = {"metadata": metadata, "spec": dict(target.frozen or {})}
+    await kube.patch(_SCALED[target.kind], namespace, target.name, patch)

@@ -7,7 +7,7 @@ from typing import Any
 
 from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube
-from handlers.core import configs, primary, scaler
+from handlers.core import configs, freezing, primary, scaler
 from handlers.core.configs import Revision
 from handlers.core.gate import makes, target_turn
 from handlers.core.inherited import is_inherited
@@ -142,9 +142,10 @@ def _annotated(existing: Workload, marks: Mapping[str, str]) -> Mapping[str, Any
 def _turned(canary: Canary, target: Workload, replicas: int | None) -> Mapping[str, Any]:
     """The fence with the size; pods that run on (None) start anew if what they have read is another content now."""
     step = canary.status.target_step
-    metadata = {"resourceVersion": target.resource_version, "annotations": {TARGET_STEP: str(step)}}
+    marks, spec = freezing.turned(canary, target)
     if replicas is not None:
-        return {"metadata": metadata, "spec": kind_of(canary).sized(target, replicas)}
-    if canary.status.restart_step != step:
-        return {"metadata": metadata}
-    return {"metadata": metadata, "spec": {"template": {"metadata": {"annotations": {RESTARTED: str(step)}}}}}
+        spec |= kind_of(canary).sized(target, replicas)
+    elif canary.status.restart_step == step:
+        spec |= {"template": {"metadata": {"annotations": {RESTARTED: str(step)}}}}
+    metadata = {"resourceVersion": target.resource_version, "annotations": {TARGET_STEP: str(step), **marks}}
+    return {"metadata": metadata, **({"spec": spec} if spec else {})}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -50,9 +52,32 @@ class Kind(Protocol):
 
     def readiness(self, item: Item, patience: Patience) -> Readiness: ...
 
+    def resting(self, item: Item) -> bool:
+        """Whether none of its pods is being replaced."""
+        ...
+
     def selector(self, item: Item) -> Mapping[str, str]:
         """The labels of its pods from which the selector label is chosen; empty when none has to be."""
         ...
+
+
+FROZEN = "canarybus.dev/frozen"
+"""On a target whose pods are not replaced for now: the merge patch that gives its spec back what its user wrote."""
+
+
+def frozen(item: Item) -> Item | None:
+    """What an annotation says that nobody can read is not ours to undo."""
+    text = (item["metadata"].get("annotations") or {}).get(FROZEN, "")
+    with suppress(ValueError):
+        found = json.loads(text)
+        return found if isinstance(found, dict) else None
+    return None
+
+
+def spec_of_user(item: Item) -> Item:
+    """Without what keeps its pods as they are."""
+    whole = {**item["spec"], **(frozen(item) or {})}
+    return {key: value for key, value in whole.items() if value is not None}
 
 
 def waiting(what: str) -> Readiness:

@@ -29,6 +29,9 @@ class DaemonSetKind:
     def available(self, item: Item) -> int:
         return _count(item, "numberAvailable")
 
+    def resting(self, item: Item) -> bool:
+        return not behind(item) and _count(item, "updatedNumberScheduled") >= _count(item, "currentNumberScheduled")
+
     def selector(self, item: Item) -> Mapping[str, str]:
         return pod_selector(item)
 

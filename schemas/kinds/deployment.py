@@ -20,6 +20,10 @@ class DeploymentKind:
     def available(self, item: Item) -> int:
         return int((item.get("status") or {}).get("availableReplicas", 0))
 
+    def resting(self, item: Item) -> bool:
+        status = item.get("status") or {}
+        return not behind(item) and int(status.get("updatedReplicas", 0)) == int(status.get("replicas", 0))
+
     def selector(self, item: Item) -> Mapping[str, str]:
         return pod_selector(item)
 

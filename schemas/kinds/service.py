@@ -26,6 +26,9 @@ class ServiceKind:
     def available(self, item: Item) -> int:  # noqa: ARG002 - the same for all of them
         return 1
 
+    def resting(self, item: Item) -> bool:  # noqa: ARG002 - it has none
+        return True
+
     def selector(self, item: Item) -> Mapping[str, str]:  # noqa: ARG002 - it selects pods of any label
         return {}
 

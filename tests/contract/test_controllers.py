@@ -63,6 +63,24 @@ async def test_a_daemonset_whose_selector_is_taken_away_again_has_its_pods_back(
     assert done["metadata"]["generation"] == 2
 
 
+async def test_a_daemonset_on_delete_keeps_its_pods_until_it_may_roll_again(kube: Kube, ns: str) -> None:
+    where = path("daemonsets", ns, "agent")
+    await kube.post(path("daemonsets", ns), _daemon_set())
+    await kube.until(where, _all_scheduled)
+    before = [pod["metadata"]["uid"] for pod in (await kube.get(path("pods", ns))).body["items"]]
+    kept = (await kube.get(where)).body["spec"]["updateStrategy"]
+    frozen = await kube.patch(where, {"spec": {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}})
+    assert frozen.expect(200)["spec"]["updateStrategy"] == {"type": "OnDelete"}
+    await kube.patch(where, image("agent:2"), STRATEGIC)
+    waiting = await kube.until(where, lambda obj: status(obj)["observedGeneration"] == obj["metadata"]["generation"])
+    assert "updatedNumberScheduled" not in waiting["status"]
+    assert waiting["status"]["currentNumberScheduled"] == 1
+    assert [pod["metadata"]["uid"] for pod in (await kube.get(path("pods", ns))).body["items"]] == before
+    await kube.patch(where, {"spec": {"updateStrategy": kept}})
+    await kube.until(where, _all_scheduled)
+    assert [pod["metadata"]["uid"] for pod in (await kube.get(path("pods", ns))).body["items"]] != before
+
+
 async def test_an_annotation_is_no_other_generation_of_a_daemonset(kube: Kube, ns: str) -> None:
     where = path("daemonsets", ns, "agent")
     await kube.post(path("daemonsets", ns), _daemon_set())

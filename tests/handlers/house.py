@@ -235,7 +235,7 @@ class House:
                 if found is not None:
                     workload = Workload(found)
                     state = workload.readiness(threshold=100, deadline=600, now=datetime.now(UTC))
-                    if state.ready and workload.available == workload.replicas:
+                    if (state.ready or workload.frozen is not None) and workload.available == workload.replicas:
                         return
                 await asyncio.sleep(0.01)
 

@@ -27,6 +27,7 @@ from schemas.resources import (
 )
 from schemas.resources import NAMESPACE as NAMESPACES
 from schemas.status import Phase
+from schemas.workload import FROZEN
 from tests.handlers.house import NAMESPACE, Crash, House
 
 METADATA = {"name": "podinfo", "namespace": NAMESPACE}
@@ -59,6 +60,12 @@ async def _delete(house: House, policy: Policy = "Background") -> None:
 
 async def _canary(house: House) -> Object | None:
     return await house.admin.find(CANARY, NAMESPACE, "podinfo")
+
+
+def _seen_gone(house: House) -> Change:
+    """As the watcher tells it when there is no Canary any more."""
+    where = {"namespace": NAMESPACE, "name": "podinfo", "uid": house.uid}
+    return Change(**where, reason=ChangeReason.DELETED, object="Deployment/podinfo")
 
 
 async def _gone(house: House, most: int = 12) -> None:
@@ -376,11 +383,8 @@ async def test_without_revert_on_deletion_a_target_at_zero_is_said_when_the_cana
     await _at_rest(house, revertOnDeletion=False)
     await _delete(house)
     assert await _canary(house) is None
-    gone = Change(
-        namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.DELETED, object="Deployment/podinfo"
-    )
     for _ in range(2):
-        await house.wake(gone)
+        await house.wake(_seen_gone(house))
     told = [result for result in await house.results() if result.step == 0]
     text = (
         "Canary podinfo.default was deleted without revertOnDeletion: Deployment podinfo.default runs no pods, and its "
@@ -392,8 +396,20 @@ async def test_without_revert_on_deletion_a_target_at_zero_is_said_when_the_cana
 async def test_a_deleted_canary_whose_target_runs_is_no_news(house: House) -> None:
     await house.prepare(replicas=2)
     await _delete(house)
-    gone = Change(
-        namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.DELETED, object="Deployment/podinfo"
-    )
-    assert (await house.wake(gone)).code == 404
+    assert (await house.wake(_seen_gone(house))).code == 404
     assert (await house.bus.js.stream_info("CANARY_RESULTS")).state.messages == 0
+
+
+async def test_pods_that_were_kept_for_users_are_nobodys_to_keep_when_the_canary_is_gone(house: House) -> None:
+    await house.prepare(revertOnDeletion=False)
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.until(Phase.PROMOTING, settled=False)
+    await house.command("abort")
+    frozen = await house.object(DEPLOYMENT, "podinfo")
+    assert frozen["spec"]["paused"]
+    await _delete(house)
+    await house.wake(_seen_gone(house))
+    left = await house.object(DEPLOYMENT, "podinfo")
+    assert "paused" not in left["spec"]
+    assert FROZEN not in left["metadata"]["annotations"]

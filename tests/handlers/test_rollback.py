@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.resources import CONTROLLER_REVISION, DEPLOYMENT
+from schemas.resources import CONTROLLER_REVISION, DEPLOYMENT, POD
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House
 
@@ -53,3 +53,26 @@ async def test_a_lost_snapshot_refuses_the_rollback_with_words(house: House) -> 
     assert (reply.accepted, reply.code) == (False, 422)
     assert f"the snapshot of revision {previous} is missing" in reply.message
     assert await house.image() == "podinfo:2"
+
+
+async def test_a_fix_pushed_while_users_wait_on_the_target_rolls_out_when_they_have_left_it(house: House) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.until(Phase.PROMOTING, settled=False)
+    await house.command("abort")
+    found = await house.object(DEPLOYMENT, "podinfo")
+    assert (await house.weight(), found["spec"]["paused"]) == (50, True)
+    await house.push("podinfo:3")
+    assert await _pods(house) == {"podinfo:2"}
+    await house.until(Phase.FAILED, settled=False)
+    assert await _pods(house) == {"podinfo:2"}, "those who came a moment ago still have their answers coming"
+    await house.until(Phase.SUCCEEDED)
+    assert await house.image() == "podinfo:3"
+    assert "paused" not in (await house.object(DEPLOYMENT, "podinfo"))["spec"]
+
+
+async def _pods(house: House) -> set[str]:
+    """Images of the target's pods."""
+    found, _ = await house.admin.list(POD, NAMESPACE, labels="app=podinfo")
+    return {container["image"] for pod in found for container in pod["spec"]["containers"]}

@@ -99,6 +99,7 @@ class Then(Strict):
     waiting_for: Literal["", "nothing", "target", "primary", "gateway", "gate", "data"] | None = None
     settled: bool | None = None
     image: dict[Role, str] | None = None
+    pods: dict[Literal["target"], str] | None = None
     replicas: dict[Role, int] | None = None
     asked: Texts | None = None
     not_asked: Texts | None = None

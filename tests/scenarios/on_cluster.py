@@ -92,7 +92,7 @@ class OnCluster:
         seen = self._told(status, weight, workloads)
         content = {"primary": await self._read_by_primary(workloads.get("primary"))}
         seen = replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, content=content)
-        return replace(seen, objects=await self._objects(places))
+        return replace(seen, objects=await self._objects(places), pods={"target": await self.pods.images(TARGET)})
 
     async def _read_by_primary(self, primary: Workload | None) -> str:
         for key in references(primary.template) if primary else ():

@@ -86,6 +86,7 @@ class OnCore:
             content={"primary": world.primary_configs.get(_CONFIG, "")},
             hashes=hashes_of(status),
             gone=world.gone_for_good,
+            pods={"target": image_of(world.rolled) if world.canary_replicas else ""},
             queries=tuple(world.queries),
             reasons=tuple(notice.reason for notice in told),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),

@@ -42,6 +42,7 @@ class Seen:
     routes: tuple[str, ...] = ()
     content: dict[str, str] | None = None
     written: tuple[str, ...] = ()
+    pods: dict[str, str] | None = None
     last: str = ""
 
 

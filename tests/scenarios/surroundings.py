@@ -174,11 +174,19 @@ class Pods:
     def _is_as_meant(workload: Workload, most: int | None, *, never: bool) -> bool:
         """Pods that do not get ready leave a rolling update where it is."""
         there, updated, unavailable = (int(workload.status.get(name, 0)) for name in _COUNTS[workload.kind])
+        if workload.frozen is not None and not updated:
+            updated = there
         if workload.replicas and never:
             return bool(updated and unavailable)
         if workload.replicas and most is not None:
             return bool(updated and workload.available == most)
         return [there, updated, workload.available] == [workload.replicas] * 3
+
+    async def images(self, name: str) -> str:
+        """Of the pods that users meet behind a workload's Service: one, or all of them in a row."""
+        found, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
+        there = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        return " ".join(sorted({container["image"] for pod in there for container in pod["spec"]["containers"]}))
 
     async def _turn_pods(self, name: str, most: int | None) -> None:
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")

@@ -20,7 +20,7 @@ class DaemonSetTarget:
     def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
         yield from pods.problems(canary, target, rules)
         place = f"daemonset {canary.target}.{canary.metadata.namespace}"
-        strategy = (target.item["spec"].get("updateStrategy") or {}).get("type") or "RollingUpdate"
+        strategy = (target.spec.get("updateStrategy") or {}).get("type") or "RollingUpdate"
         if strategy != "RollingUpdate":
             yield (
                 f"{place} must have RollingUpdate strategy but have {strategy}; "
@@ -51,6 +51,9 @@ class DaemonSetTarget:
     def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - whatever it is now
         """A node selector that no node has, or its absence."""
         return {"template": {"spec": {"nodeSelector": {SCALE_TO_ZERO: None if size else "true"}}}}
+
+    def frozen(self, target: Workload) -> Object:  # noqa: ARG002 - whatever it is now
+        return {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
 
     def primary_not_ready(self, place: str, found: Readiness) -> str:
         return f"primary daemonset {place} not ready: {found.message}"

@@ -53,6 +53,10 @@ class DeploymentTarget:
     def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - whatever it is now
         return {"replicas": size}
 
+    def frozen(self, target: Workload) -> Object:
+        """Whoever has paused it himself goes on himself."""
+        return {} if target.item["spec"].get("paused") else {"paused": True}
+
     def primary_not_ready(self, place: str, found: Readiness) -> str:
         return f"{place} not ready: {found.message}"
 

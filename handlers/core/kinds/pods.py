@@ -67,5 +67,5 @@ def inherited(source: Source) -> Inherited:
 def spec(source: Source, existing: Workload | None, fields: tuple[str, ...], made: Object) -> Object:
     """What others wrote into an existing primary's spec stays; a selector is for ever."""
     kept = dict(existing.item["spec"]) if existing else {"selector": {"matchLabels": labels(source)}}
-    theirs = source.target.item["spec"]
+    theirs = source.target.spec
     return {**kept, **{name: theirs[name] for name in fields if name in theirs}, "template": made}

@@ -64,6 +64,9 @@ class ServiceTarget:
     def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - somebody else runs the pods
         return {}
 
+    def frozen(self, target: Workload) -> Object:  # noqa: ARG002 - its copy changes only when nobody is sent there
+        return {}
+
     def primary_not_ready(self, place: str, found: Readiness) -> str:
         return f"primary service {place} not ready: {found.message}"
 

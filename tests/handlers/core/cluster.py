@@ -6,9 +6,9 @@ import copy
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.core import copies, desired, pods, primary, scaler, validate
+from handlers.core import copies, desired, freezing, pods, primary, scaler, validate
 from handlers.core.belongings import leads_here
-from handlers.core.gate import gateway, makes
+from handlers.core.gate import makes, target_turn
 from handlers.core.inherited import found_revisions, is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation, Orphan, Rules
@@ -33,6 +33,8 @@ class Cluster:
         self.now = START
         self.rules = Rules(drain=drain, no_data=no_data)
         self.target: dict[str, Any] | None = shapes.make(kind)
+        self.rolled: Any = Workload(self.target).content
+        """What the target's pods run."""
         self.primary: dict[str, Any] | None = None
         self.canary_copy: dict[str, Any] | None = None
         """Of a Service target: what the canary's upstream leads to."""
@@ -103,6 +105,7 @@ class Cluster:
     # ---- what is seen of it
 
     def observe(self, canary: Canary, stimulus: Stimulus) -> Observation:
+        self.roll_out()
         own, status = Workload(self.primary) if self.primary else None, canary.status
         revision = Workload(self.target).revision(self.configs) if self.target else ""
         lost = bool(status.primary_revision) and status.primary_revision not in {*self.snapshots, revision}
@@ -147,6 +150,8 @@ class Cluster:
             return None
         good = 0 if role in self.not_ready else self.room.get(role)
         status = shapes.status(item, good=good, stuck=role in self.stuck, nodes=self.nodes)
+        if role == "target" and self.rolled != Workload(item).content:
+            status |= dict.fromkeys(status.keys() & {"updatedReplicas", "updatedNumberScheduled"}, 0)
         return {**copy.deepcopy(item), "status": status}
 
     def _carried(self, status: CanaryStatus) -> dict[str, str]:
@@ -266,24 +271,30 @@ class Cluster:
         return int(spec.get("minReplicas", spec.get("minReplicaCount", 0)))
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:
-        status = canary.status
-        if self.target is None or Workload(self.target).fence(TARGET_STEP) >= status.target_step:
+        status, turn = canary.status, target_turn(canary, seen)
+        if self.target is None or Workload(self.target).fence(TARGET_STEP) >= status.target_step or turn == "wait":
             return
-        wanted = desired.canary_wanted(status)
-        since = status.verdict_since
-        drained = gateway(canary, seen).applied and since is not None and seen.since(since) >= self.rules.drain
-        if not wanted and not drained:
-            return
+        wanted = turn == "run"
         copied = kind_of(canary).brings_services and not canary.deleting
         if wanted and copied and not self._project_copy(canary, seen):
             return
-        self.target["metadata"].setdefault("annotations", {})[TARGET_STEP] = str(status.target_step)
+        target = Workload(seen.target or self.target)
+        marks, kept = freezing.turned(canary, target)
+        self.target["metadata"] = shapes.merge(
+            self.target["metadata"], {"annotations": {TARGET_STEP: str(status.target_step), **marks}}
+        )
         if wanted and self.canary_replicas and status.restart_step == status.target_step:
             self.restarts += 1
         own = Workload(self.primary).replicas if self.primary else 1
         enough = max(own, self.canary_replicas) if status.phase is Phase.TERMINATING else self.canary_replicas or own
         sized = kind_of(canary).sized(Workload(self.target), enough if wanted else 0)
-        self.target["spec"] = shapes.merge(self.target["spec"], sized)
+        self.target["spec"] = shapes.merge(self.target["spec"], {**kept, **sized})
+        self.roll_out()
+
+    def roll_out(self) -> None:
+        """Kubernetes replaces the target's pods, unless it was told not to."""
+        if self.target is not None and not shapes.is_frozen(self.target):
+            self.rolled = copy.deepcopy(Workload(self.target).content)
 
     def _project_copy(self, canary: Canary, seen: Observation) -> bool:
         """Whether it is what the status asks for."""

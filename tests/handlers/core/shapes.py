@@ -53,6 +53,11 @@ def park(item: Item) -> None:
         item["spec"]["replicas"] = 0
 
 
+def is_frozen(item: Item) -> bool:
+    strategy = item["spec"].get("updateStrategy") or {}
+    return bool(item["spec"].get("paused")) or strategy.get("type") == "OnDelete"
+
+
 def is_parked(item: Item) -> bool:
     return Workload(item).replicas == 0
 
@@ -67,7 +72,8 @@ def status(item: Item, *, good: int | None, stuck: bool, nodes: int = NODES) -> 
         return {"loadBalancer": {}}
     if item["kind"] == "DaemonSet":
         nodes = 0 if is_parked(item) else nodes
-        counted = {"desiredNumberScheduled": nodes, "updatedNumberScheduled": nodes}
+        counted = dict.fromkeys(("desired", "current", "updated"), nodes)
+        counted = {f"{name}NumberScheduled": count for name, count in counted.items()}
         return {**seen, **counted, "numberAvailable": min(nodes, nodes if good is None else good)}
     wanted = item["spec"]["replicas"]
     reason = "ProgressDeadlineExceeded" if stuck else "NewReplicaSetAvailable"

@@ -16,6 +16,7 @@ from handlers.core.strategy import next_step
 from schemas.canary import Canary
 from schemas.events import Stimulus, Tick
 from schemas.status import CanaryStatus, Phase, Reason
+from schemas.workload import Workload
 from tests.handlers.core.world import World
 
 LEGAL: dict[Phase, set[Phase]] = {
@@ -125,11 +126,17 @@ class Watched(World):
         return self.route, self._with_status(self.target, "target"), self._with_status(self.primary, "primary")
 
     def _project_target(self, canary: Canary, seen: Observation) -> None:
-        before = self.canary_replicas
+        before, frozen = self.canary_replicas, self._is_frozen()
         super()._project_target(canary, seen)
+        if frozen and not self._is_frozen() and canary.status.phase not in (Phase.INITIALIZING, Phase.TERMINATING):
+            assert self.weight == 0, "a revision that nobody analysed was rolled out to users"
+            assert gateway(canary, seen).applied, "it was rolled out before the routes were in force"
         if before and not self.canary_replicas:
             assert self.weight == 0, "scaled to zero while routed to"
             assert gateway(canary, seen).applied, "scaled to zero before the routes were in force"
+
+    def _is_frozen(self) -> bool:
+        return self.target is not None and Workload(self.target).frozen is not None
 
     def _project_copy(self, canary: Canary, seen: Observation) -> bool:
         before = self.canary_copy

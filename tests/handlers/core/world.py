@@ -83,6 +83,7 @@ class World(Cluster):
         """Nobody is told."""
         assert self.target is not None
         shapes.set_image(self.target, image)
+        self.roll_out()
 
     def edit(self, **spec: Any) -> Decision:
         self.item["spec"] = {**self.item["spec"], **spec}

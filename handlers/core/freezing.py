@@ -1,0 +1,46 @@
+"""Users who are left on the target meet no pods that nobody analysed, whatever is pushed to it meanwhile.
+
+While a failed promotion goes back, the target's pods are the only good ones there are, and Kubernetes would replace all
+of them as soon as somebody pushes a fix. So they are frozen: a Deployment is paused, a DaemonSet waits for somebody to
+delete its pods. What the spec said before is kept beside it, and comes back when those users have left.
+"""
+
+from __future__ import annotations
+
+import json
+
+from handlers.core.draft import Draft
+from handlers.core.kinds import kind_of
+from handlers.core.kinds.anatomy import Object
+from schemas.canary import Canary
+from schemas.status import IDLE, CanaryStatus, Phase
+from schemas.workload import FROZEN, Workload
+
+
+def freezes(status: CanaryStatus) -> bool:
+    """Whether users are on the target only because the primary cannot take them."""
+    back = status.phase is Phase.PROMOTING and status.returning is not None
+    return status.canary_weight > 0 and (back or status.phase in IDLE)
+
+
+def turned(canary: Canary, target: Workload) -> tuple[dict[str, str | None], Object]:
+    """Annotations and a merge patch of the spec; empty when the target is as it should be.
+
+    Pods that are being replaced already are let go on: half of two revisions is worse than either.
+    """
+    if not freezes(canary.status):
+        return ({FROZEN: None}, dict(target.frozen)) if target.frozen is not None else ({}, {})
+    change = kind_of(canary).frozen(target)
+    if target.frozen is not None or not change or not target.resting:
+        return {}, {}
+    before = {field: target.item["spec"].get(field) for field in change}
+    return {FROZEN: json.dumps(before, sort_keys=True)}, change
+
+
+def meanwhile(draft: Draft) -> str:
+    """The end of a sentence about users who wait on the target; empty when its pods are not frozen."""
+    target = draft.seen.target_workload
+    if target is None or target.frozen is None:
+        return ""
+    kind = draft.canary.spec.target_ref.kind
+    return f"; {kind} {draft.target_place} is frozen until its users have left it, what is pushed meanwhile waits"
