@@ -18,6 +18,7 @@ from handlers.core.queries import built_in, judge_question, render, samples_of
 from handlers.core.verdict import counts, in_order
 from schemas.analysis import Check
 from schemas.canary import Canary, NamespacedRef
+from schemas.duration import is_duration
 from schemas.measurement import Measurement
 from schemas.metrics import MetricTemplate, ProviderType
 from schemas.resources import METRIC_TEMPLATE, SECRET
@@ -26,6 +27,17 @@ from schemas.settings import Settings
 Asked = list[tuple[Check, asyncio.Task[Measurement]]]
 _SHARE = 0.8
 """Of the analysis interval: the longest that a metric may take, so that the next slot is met whatever hangs."""
+_OVER_THE_WINDOW = frozenset(
+    {
+        ProviderType.DATADOG,
+        ProviderType.CLOUDWATCH,
+        ProviderType.NEWRELIC,
+        ProviderType.DYNATRACE,
+        ProviderType.SPLUNK,
+        ProviderType.NATS,
+    }
+)
+"""They are told how far back to look, besides the query: another window than the one that was meant is no answer."""
 _COURTESY = 1.0
 """Seconds that a failed check, which has decided already, waits for the answers of others: people want to see them."""
 
@@ -104,6 +116,10 @@ class Measurer:
     async def _from_template(self, canary: Canary, metric: Check, ref: NamespacedRef) -> tuple[ProviderType, Question]:
         template = await self._template(canary, ref)
         provider = template.spec.provider
+        if provider.kind in _OVER_THE_WINDOW and metric.interval and not is_duration(metric.interval):
+            raise ValueError(
+                f"error parsing metric interval: {metric.interval!r} is not a duration; write it as 30s, 1m or 90m"
+            )
         question = Question(
             name=metric.key,
             query=render(template.spec.query, canary, metric),

@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from schemas.base import Wire
-from schemas.bus_address import subject_of
-from schemas.duration import parse_duration
+from schemas.bus_address import ON_THE_BUS, subject_of
+from schemas.duration import is_duration, lasting, parse_duration
 
 Whole = Annotated[
     int,
@@ -63,8 +63,8 @@ class Metric(Wire):
 
     @property
     def window(self) -> float:
-        """Seconds."""
-        return parse_duration(self.interval or "1m")
+        """Seconds; a minute also where the interval cannot be read (:mod:`handlers.core.remarks`)."""
+        return lasting(self.interval, 60.0)
 
     @property
     def parts(self) -> Iterator[Metric]:
@@ -118,8 +118,13 @@ class Webhook(Wire):
 
     @property
     def timeout_seconds(self) -> float:
-        """Ten unless written; the peer takes anything shorter than two characters for unset."""
-        return parse_duration(self.timeout) if len(self.timeout) > 1 else 10.0
+        """Ten unless written and readable."""
+        return lasting(self.timeout, 10.0)
+
+    @property
+    def addressed(self) -> bool:
+        """Whether anybody can be asked at this address."""
+        return self.url.lower().startswith(("http://", "https://", ON_THE_BUS))
 
     @property
     def subject(self) -> str:
@@ -175,16 +180,18 @@ class Analysis(Wire):
         return Strategy.CANARY
 
     @property
+    def selects(self) -> bool:
+        """Whether it says whom Gloo sends to the canary: that matches by headers and nothing else."""
+        return any(match.headers for match in self.match)
+
+    @property
     def failures_allowed(self) -> int:
         """Failed checks at which the rollout ends; zero and less mean one."""
         return max(1, self.threshold)
 
     def interval_seconds(self, shortest: float) -> float:
         """The tick period: 60 s unless written and readable, never below ``shortest``."""
-        try:
-            return max(shortest, parse_duration(self.interval)) if self.interval else 60.0
-        except ValueError:
-            return 60.0
+        return max(shortest, parse_duration(self.interval)) if is_duration(self.interval) else 60.0
 
     @property
     def checks(self) -> tuple[Check, ...]:

@@ -61,7 +61,7 @@ class Explanation(Summary):
 
     ``doing``: what goes on; ``why``: what holds it, or what it did last, since ``since``; ``checks``: each metric and
     hook with value, limits, samples, query and endpoint; ``following``: what happens by itself, and when; ``commands``:
-    what a person can ask for now.
+    what a person can ask for now; ``remarks``: what of the spec is not taken as it is written, with the remedy.
     """
 
     doing: str = ""
@@ -69,6 +69,7 @@ class Explanation(Summary):
     checks: tuple[CheckResult, ...] = ()
     following: str = ""
     commands: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 class Listing(Wire):

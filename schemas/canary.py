@@ -147,6 +147,11 @@ class CanarySpec(Wire):
     revert_on_deletion: bool = False
     suspend: bool = False
 
+    @property
+    def deadline(self) -> int:
+        """Seconds that a rollout may be stuck: those written, 600 where that is no time at all."""
+        return self.progress_deadline_seconds if self.progress_deadline_seconds > 0 else 600
+
 
 class Canary(Wire):
     """A Canary as read. ``problems`` are the fields of the spec that could not be read at all, in words.

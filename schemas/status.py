@@ -74,6 +74,7 @@ class Reason(StrEnum):
     ROUTED_TO_PRIMARY = "RoutedToPrimary"
     PROMOTED = "Promoted"
     INVALID = "Invalid"
+    NOT_AS_WRITTEN = "NotAsWritten"
     MENDED = "Mended"
     SUSPENDED = "Suspended"
     SOAKING = "Soaking"

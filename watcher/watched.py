@@ -83,7 +83,7 @@ class Watched:
             projection=(status.route_step, status.target_step, status.primary_step),
             configs=status.tracked_configs,
             config_versions=status.tracked_config_versions if config_tracking else {},
-            deadline=spec.progress_deadline_seconds,
+            deadline=spec.deadline,
             primary_threshold=spec.analysis.primary_ready_threshold,
             canary_threshold=spec.analysis.canary_ready_threshold,
             floor=status.primary_floor,

@@ -105,7 +105,7 @@ def _facts(canary: Canary) -> list[tuple[str, str]]:
     found = [
         ("Target", f"{spec.target_ref.kind}/{canary.target}.{canary.metadata.namespace}"),
         ("Failed checks threshold", str(spec.analysis.threshold)),
-        ("Progress deadline", f"{spec.progress_deadline_seconds}s"),
+        ("Progress deadline", f"{spec.deadline}s"),
     ]
     routing = describe_routing(spec.analysis)
     return [*found, ("Traffic routing", routing)] if routing else found

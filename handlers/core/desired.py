@@ -101,7 +101,7 @@ def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = 
     """One route, or with ``match`` one for those users and one that sends everybody else to the primary."""
     split, everybody = _route(_split(canary, weight)), _route(_split(canary, 0))
     wanted = [split]
-    if canary.spec.analysis.match:
+    if canary.spec.analysis.selects:
         found = matchers(canary)
         wanted = [{**split, "matchers": found}, everybody] if found else [everybody]
     return additions.kept(wanted, existing, _upstreams(canary))

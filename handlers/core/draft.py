@@ -11,6 +11,7 @@ from typing import Any
 
 from handlers.core import conditions
 from handlers.core.observation import Observation
+from handlers.core.remarks import remarks
 from handlers.core.texts import describe_routing, silent_gateway
 from schemas.canary import Canary
 from schemas.events import Reply
@@ -183,7 +184,8 @@ class Draft:
             # ports that former names needed, or that another revision brings, are in the surroundings, too
             status = status.model_copy(update={"observed_generation": generation, "surroundings_owed": self.step})
         status = conditions.veiled(before, status, self.seen.now)
-        if status == before and not self.notices:
+        notices = self.notices + self._remarks()
+        if status == before and not notices:
             return Decision(before, reply=reply)
         last = LastStep(
             step=self.step,
@@ -194,10 +196,18 @@ class Draft:
             reason=self.reason or Reason.SETTLED.value,
             message=self.message,
             checks=self.checks,
-            notices=self.notices,
+            notices=notices,
         )
         status = status.model_copy(update={"step": self.step, "last_step": last, **self._configs()})
-        return Decision(status, self.notices, reply, changed=True)
+        return Decision(status, notices, reply, changed=True)
+
+    def _remarks(self) -> tuple[Notice, ...]:
+        """What is not taken as it is written, told once for each edit of the spec."""
+        canary = self.canary
+        if canary.deleting or canary.status.observed_generation == canary.metadata.generation:
+            return ()
+        reason = Reason.NOT_AS_WRITTEN
+        return tuple(Notice(type="Warning", reason=reason, message=text) for text in remarks(canary))
 
     def _said_promoted(self) -> Draft:
         """What ``Promoted`` says follows from the whole step."""

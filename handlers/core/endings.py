@@ -126,7 +126,7 @@ def invalid(draft: Draft) -> Draft:
     if status.canary_weight and (gone := gate.target_gone(draft.canary, draft.seen)):
         return target_gone(noted, gone)
     running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
-    overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.progress_deadline_seconds
+    overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.deadline
     if running and overdue and not status.returning:
         if status.phase in (Phase.PROMOTING, Phase.FINALISING):
             return go_back(noted, Phase.FAILED, Reason.INVALID, text).tell(Reason.INVALID, text, warn=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from handlers.core.remarks import remarks
 from handlers.core.strategy import next_step
 from handlers.core.summary import summary
 from handlers.core.verdict import limits
@@ -49,6 +50,7 @@ def explain(canary: Canary, shortest: float) -> Explanation:
         checks=_checks(canary),
         following=_following(canary, shortest),
         commands=_commands(canary),
+        remarks=remarks(canary),
     )
 
 
@@ -86,7 +88,7 @@ def _following(canary: Canary, shortest: float) -> str:
         at = f" at {format_time(due)}"
     deadline = ""
     if status.no_data_since is not None:
-        end = status.no_data_since + timedelta(seconds=canary.spec.progress_deadline_seconds)
+        end = status.no_data_since + timedelta(seconds=canary.spec.deadline)
         deadline = f"; rolled back if there is no data until {format_time(end)}"
     left = analysis.failures_allowed - status.failed_checks
     return f"judged again{at}; {step} when everything passes, rolled back after {left} more failed checks{deadline}"

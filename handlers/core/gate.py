@@ -81,8 +81,9 @@ def _asleep(canary: Canary, primary: Workload) -> str:
 def _readiness(
     canary: Canary, workload: Workload, threshold: int, since: datetime | None, seen: Observation
 ) -> Readiness:
-    deadline = canary.spec.progress_deadline_seconds
-    found = workload.readiness(threshold=threshold, deadline=deadline, now=seen.now, since=since)
+    deadline = canary.spec.deadline
+    share = min(100, max(0, threshold))
+    found = workload.readiness(threshold=share, deadline=deadline, now=seen.now, since=since)
     trouble = "" if found.ready else seen.pod_trouble.get(workload.name, "")
     return found._replace(message=f"{found.message}; {trouble}") if trouble else found
 

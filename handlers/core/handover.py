@@ -63,7 +63,7 @@ def measure(draft: Draft) -> Draft:
 def grow(draft: Draft) -> Draft | None:
     """Hold until the primary has what its users need; None when it has, or has not got it for too long."""
     measured = draft.status.hand_over
-    late = measured and draft.seen.since(measured.since) > draft.canary.spec.progress_deadline_seconds
+    late = measured and draft.seen.since(measured.since) > draft.canary.spec.deadline
     if measured is None or late or _has(draft, measured.needs):
         return None
     growing = _floor(draft, max(draft.status.primary_floor, measured.needs))

@@ -147,7 +147,7 @@ def _repair(draft: Draft) -> Draft:
 
 def _behind(draft: Draft, words: str) -> Draft:
     """A gateway takes its second or two; then the status says what is waited for, and after a deadline an alert."""
-    since, deadline = draft.status.behind_since or draft.seen.now, draft.canary.spec.progress_deadline_seconds
+    since, deadline = draft.status.behind_since or draft.seen.now, draft.canary.spec.deadline
     noted, waited = draft.set(behind_since=since, waiting_for="gateway"), draft.seen.since(since)
     text = f"{_route(draft)}: {words}"
     if waited > deadline:
@@ -171,7 +171,7 @@ def _primary_not_back(draft: Draft) -> Draft | None:
     if found.ready:
         return None
     text = primary_not_ready(draft.canary, found)
-    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
+    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline
     if found.stuck or late:
         return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
     return draft.hold(Reason.NOT_READY, text, waiting_for="primary")

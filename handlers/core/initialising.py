@@ -42,7 +42,7 @@ def go_on(draft: Draft) -> Draft:
 
 def _primary_late(draft: Draft, found: Readiness) -> Draft:
     text = primary_not_ready(draft.canary, found)
-    deadline = draft.canary.spec.progress_deadline_seconds
+    deadline = draft.canary.spec.deadline
     if found.stuck or draft.seen.since(draft.status.primary_not_ready_since) > deadline:
         alert = f"Initialization is stuck: {text}"
         return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=alert, severity="error")

@@ -16,7 +16,7 @@ _EMPTY = "^$"
 
 
 def matchers(canary: Canary) -> list[Object]:
-    """One for each item that can match: they are alternatives. What has no headers selects nobody."""
+    """One for each item that can match: they are alternatives. Beside others an item without headers selects nobody."""
     return [found for item in canary.spec.analysis.match if (found := _matcher(item))]
 
 

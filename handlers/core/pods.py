@@ -24,7 +24,7 @@ def overdue(canary: Canary, seen: Observation) -> tuple[Workload, ...]:
     """Those that this wake may hold to their deadline; nobody else's pods have to be looked at."""
     status, found = canary.status, []
     target, primary = seen.target_workload, seen.primary_workload
-    deadline = canary.spec.progress_deadline_seconds
+    deadline = canary.spec.deadline
     if target is not None and status.phase in _ANALYSED:
         readiness = canary_readiness(canary, seen)
         if not readiness.ready and (readiness.stuck or seen.since(status.not_ready_since) > deadline):

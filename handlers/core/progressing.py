@@ -89,7 +89,7 @@ def _stuck(draft: Draft) -> Draft | None:
     """Canary pods past their deadline end the rollout; a primary past its own does when it can still serve."""
     canary, seen = draft.canary, draft.seen
     found = canary_readiness(canary, seen)
-    late = seen.since(draft.status.not_ready_since) > canary.spec.progress_deadline_seconds
+    late = seen.since(draft.status.not_ready_since) > canary.spec.deadline
     if not found.ready and (found.stuck or (late and not draft.status.pre_rollout_passed)):
         why = canary_not_ready(canary, found)
         text = f"Rolling back {draft.place} progress deadline exceeded {why}"
@@ -157,7 +157,7 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
 
 def _refused_too_long(draft: Draft) -> Draft | None:
     """Routes that the gateway does not take within the deadline end the rollout, whatever the metrics say."""
-    found, deadline = gateway(draft.canary, draft.seen), draft.canary.spec.progress_deadline_seconds
+    found, deadline = gateway(draft.canary, draft.seen), draft.canary.spec.deadline
     if found.applied or draft.seen.since(draft.status.behind_since) <= deadline:
         return None
     text = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}: {found.words}"
@@ -231,7 +231,7 @@ def _without_data(draft: Draft, halting: CheckResult) -> Draft:
     if status.paused or status.closed_gate or status.phase is Phase.WAITING_PROMOTION:
         return draft.set(no_data_since=None).hold(Reason.NO_DATA, halting.message, waiting_for="gate")
     since = status.no_data_since or draft.seen.now
-    deadline = draft.canary.spec.progress_deadline_seconds
+    deadline = draft.canary.spec.deadline
     if draft.seen.since(since) > deadline:
         text = f"Rolling back {draft.place} no data for {deadline}s: {halting.message}"
         return endings.roll_back(draft, Reason.NO_DATA, text, alert=text)

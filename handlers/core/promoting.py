@@ -26,7 +26,7 @@ def promoting(draft: Draft) -> Draft:
         return _shift(draft.set(primary_not_ready_since=None))
     draft = draft.set(primary_not_ready_since=draft.status.primary_not_ready_since or draft.seen.now)
     text = primary_not_ready(draft.canary, found)
-    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds
+    late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline
     if not (found.stuck or late):
         return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
     if not canary_readiness(draft.canary, draft.seen).ready and draft.status.canary_weight:
@@ -122,7 +122,7 @@ def _going_back(draft: Draft) -> Draft:
     if not found.ready:
         text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}{freezing.meanwhile(draft)}"
         # its pods were missing before it was sent back: only the time since then counts
-        if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.progress_deadline_seconds:
+        if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline:
             # users stay where they are; somebody has to look
             return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
         return draft.hold(Reason.NOT_READY, text, waiting_for="primary", quiet=True)

@@ -146,7 +146,7 @@ def _let_go(draft: Draft) -> Draft:
 
 def _wait(draft: Draft, reason: Reason, text: str, waiting_for: WaitingFor, *, quiet: bool = False) -> Draft:
     """Held for one deadline since the deletion was noticed; then whatever may serve users is kept, and it ends."""
-    deadline = draft.canary.spec.progress_deadline_seconds
+    deadline = draft.canary.spec.deadline
     if draft.seen.since(draft.status.last_transition_time) <= deadline:
         return draft.hold(reason, text, waiting_for=waiting_for, quiet=quiet)
     keeper = f"{CONTROLLER_REVISION.kind} {keeper_name(draft.canary)}"

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import pairwise
 
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import regex_problem
 from schemas.analysis import BUILT_IN
-from schemas.canary import Analysis, Canary, Metric, Strategy
-from schemas.duration import parse_duration
+from schemas.canary import Canary, HookType, Metric, Strategy, Webhook
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
 from schemas.status import IDLE, Phase
 
-_INTERVAL = re.compile(r"^[0-9]+(m|s)")
+_PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
+"""What stands between the brackets of a range."""
+_PLACEHOLDER = re.compile(r"\{\{[^}]*\binterval\b")
+_NEEDED = frozenset(HookType) - {HookType.ROLLBACK, HookType.POST_ROLLOUT, HookType.EVENT}
 _ROLLOUT = frozenset(Phase) - IDLE - {Phase.NEW, Phase.INITIALIZING, Phase.WAITING}
 
 
@@ -27,7 +28,10 @@ def problems(canary: Canary, seen: Observation) -> tuple[str, ...]:
     if canary.problems:
         return canary.problems
     asked = canary.under(canary.asked) if canary.asked else canary
-    return (*obstacles(canary, seen), *_analysis(asked), *_metrics(asked), *_webhooks(asked))
+    # what nobody is going to ask can be as it likes
+    skipped = asked.spec.skip_analysis
+    judged = () if skipped else (*_analysis(asked), *_metrics(asked))
+    return (*obstacles(canary, seen), *judged, *_webhooks(asked))
 
 
 def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
@@ -51,11 +55,6 @@ def _service(canary: Canary) -> Iterator[str]:
 
 def _analysis(canary: Canary) -> Iterator[str]:
     analysis = canary.spec.analysis
-    if analysis.interval:
-        yield from _interval("spec.analysis.interval", analysis.interval)
-    yield from _thresholds(analysis)
-    if canary.spec.skip_analysis:
-        return
     if analysis.strategy is not Strategy.CANARY:
         return
     if analysis.mirror:
@@ -66,33 +65,28 @@ def _analysis(canary: Canary) -> Iterator[str]:
         yield f"spec.analysis.stepWeight: {analysis.step_weight} is no percentage; use 1 to 100"
     if analysis.step_weight:
         return
-    # more than everything is everything, as with the peer
-    if any(weight <= 0 for weight in analysis.step_weights):
-        yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must be percentages from 1 to 100"
-    if any(after <= before for before, after in pairwise(analysis.step_weights)):
-        yield f"spec.analysis.stepWeights: {list(analysis.step_weights)} must rise from step to step; sort them"
+    yield from _step_weights(analysis.step_weights)
 
 
-def _thresholds(analysis: Analysis) -> Iterator[str]:
-    """More than all of the pods are never available: such a Canary would wait for ever."""
-    for side, threshold in (("primary", analysis.primary_ready_threshold), ("canary", analysis.canary_ready_threshold)):
-        if not 0 <= threshold <= 100:
-            yield f"spec.analysis.{side}ReadyThreshold: {threshold} is no percentage; use 0 to 100"
+def _step_weights(weights: tuple[int, ...]) -> Iterator[str]:
+    """They have to rise until one is as high as the last: there the revision is promoted, whatever comes after.
 
-
-def _interval(field: str, text: str) -> Iterator[str]:
-    try:
-        readable = bool(_INTERVAL.match(text)) and parse_duration(text) > 0
-    except ValueError:
-        readable = False
-    if not readable:
-        yield f"{field}: {text!r} is not a duration in minutes or seconds; write it as 30s, 1m or 90m"
+    More than everything is everything. (Spec lifecycle 2.4.1: else the peer stands still.)
+    """
+    weight, field = 0, f"spec.analysis.stepWeights: {list(weights)}"
+    for following in weights:
+        if following <= 0 or weights[-1] <= 0:
+            yield f"{field} must be percentages from 1 to 100"
+            return
+        if weight >= min(100, weights[-1]):
+            return
+        if following <= weight:
+            yield f"{field} must rise from step to step; sort them"
+            return
+        weight = following
 
 
 def _match(canary: Canary) -> Iterator[str]:
-    """Gloo matches by headers; an item without any selects nobody, and one alternative that does is enough."""
-    if canary.spec.analysis.match and not any(match.headers for match in canary.spec.analysis.match):
-        yield "spec.analysis.match: no item names a header, so nobody would be sent to the canary; give headers to one"
     for number, match in enumerate(canary.spec.analysis.match):
         for name, wanted in match.headers.items():
             field = f"spec.analysis.match[{number}].headers.{name}"
@@ -105,8 +99,6 @@ def _match(canary: Canary) -> Iterator[str]:
 def _metrics(canary: Canary) -> Iterator[str]:
     for number, metric in enumerate(canary.spec.analysis.metrics):
         field = f"spec.analysis.metrics[{number}]"
-        if metric.interval:
-            yield from _interval(f"{field}.interval", metric.interval)
         yield from _metric(field, metric)
 
 
@@ -116,26 +108,42 @@ def _metric(field: str, metric: Metric) -> Iterator[str]:
             f"{field}.name: {metric.name!r} is no built-in metric; give it a query or a templateRef, "
             f"or use {BUILT_IN[0]} or {BUILT_IN[1]}"
         )
+    if metric.interval and is_pasted(metric) and not _is_range(metric.interval):
+        yield f"{field}.interval: {metric.interval!r} is no range to Prometheus; write it as 30s, 1m or 1m30s"
     bounds = metric.threshold_range
     if bounds and bounds.min is not None and bounds.max is not None and bounds.min > bounds.max:
         yield f"{field}.thresholdRange: min {bounds.min:g} is above max {bounds.max:g}; no value can pass"
 
 
-def _webhooks(canary: Canary) -> Iterator[str]:
-    for number, hook in enumerate(canary.spec.analysis.webhooks):
+def is_needed(canary: Canary, hook: Webhook) -> bool:
+    """Whether a rollout comes to nothing without a pass of this hook."""
+    # by name: a type that nobody knows is told, and nothing to stumble over
+    return (hook.type or HookType.ROLLOUT) in ({HookType.CONFIRM_ROLLOUT} if canary.spec.skip_analysis else _NEEDED)
+
+
+def is_pasted(metric: Metric) -> bool:
+    """Whether its interval becomes a range in PromQL. What a template does with it is not known here."""
+    inline = (part.query for part in metric.parts if part.template_ref is None)
+    return any(not query or _PLACEHOLDER.search(query) for query in inline)
+
+
+def _is_range(text: str) -> bool:
+    return bool(_PROMETHEUS.fullmatch(text)) and re.search("[1-9]", text) is not None
+
+
+def _webhooks(asked: Canary) -> Iterator[str]:
+    for number, hook in enumerate(asked.spec.analysis.webhooks):
         field = f"spec.analysis.webhooks[{number}]"
         try:
             _ = hook.hook_type
         except ValueError:
             yield f"{field}.type: {hook.type!r} is no webhook type; use rollout, pre-rollout, confirm-promotion …"
-        if not hook.url.startswith(("http://", "https://", "nats://")):
+        if not hook.addressed and is_needed(asked, hook):
             yield f"{field}.url: {hook.url!r} is no address; start it with http://, https:// or nats://"
         try:
             _ = hook.subject
         except ValueError as error:
             yield f"{field}.url: {error}"
-        if hook.timeout:
-            yield from _interval(f"{field}.timeout", hook.timeout)
 
 
 def _references(canary: Canary, seen: Observation) -> Iterator[str]:

@@ -122,6 +122,27 @@ async def test_a_template_that_cannot_be_asked_holds_and_says_why(
     assert words in status.last_step.message
 
 
+async def test_an_interval_that_is_no_duration_is_the_templates_own_affair_unless_its_provider_needs_one(
+    house: House,
+) -> None:
+    house.answering.value = "4"
+    await house.prepare(analysis={"metrics": [{**METRICS[0], "interval": "1min"}]})
+    await _template(house)
+    await _judging(house)
+    await house.tick()
+    status = await house.status()
+    assert status.last_step is not None
+    assert status.last_step.checks[0].query.endswith("[1min])")
+    await house.admin.patch(
+        METRIC_TEMPLATE, NAMESPACE, "not-found-percentage", {"spec": {"provider": {"type": "datadog"}}}
+    )
+    await house.tick()
+    status = await house.status()
+    assert status.last_step is not None
+    assert "error parsing metric interval: '1min' is not a duration; write it as 30s" in status.last_step.message
+    assert status.failed_checks == 0
+
+
 async def test_a_missing_template_and_a_broken_query_hold_and_say_why(house: House) -> None:
     await house.prepare(analysis={"metrics": METRICS})
     await _template(house)

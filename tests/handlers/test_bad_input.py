@@ -20,8 +20,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "spec.analysis.metrics[0].name: 'no-such-metric' is no built-in metric; give it a query or a templateRef",
     ),
     "descending step weights": (
-        {"stepWeight": None, "stepWeights": [30, 20]},
-        "spec.analysis.stepWeights: [30, 20] must rise from step to step",
+        {"stepWeight": None, "stepWeights": [30, 20, 50]},
+        "spec.analysis.stepWeights: [30, 20, 50] must rise from step to step",
     ),
     "step weight of nothing": ({"stepWeight": 0}, "spec.analysis: no step is defined; set stepWeight"),
     "mirror": ({"mirror": True}, "spec.analysis.mirror: Gloo routes cannot mirror traffic; remove it"),

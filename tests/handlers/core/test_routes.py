@@ -85,9 +85,13 @@ def test_a_regex_that_the_gateway_would_refuse_is_never_written() -> None:
     assert shares(only)["test-podinfo-canaryupstream-9898"] == 0, "nobody matches, so everybody is on the primary"
 
 
-def test_a_match_without_headers_selects_nobody() -> None:
-    (only,) = desired.routes(canary(ab_testing(match=[{"queryParams": {"v": {"exact": "2"}}}])), 100)
-    assert shares(only)["test-podinfo-canaryupstream-9898"] == 0
+def test_a_match_without_any_header_is_everybody_and_beside_one_it_is_nobody() -> None:
+    parameter, header = {"queryParams": {"v": {"exact": "2"}}}, {"headers": {"a": {"exact": "1"}}}
+    (only,) = desired.routes(canary(ab_testing(match=[parameter, {}])), 100)
+    assert "matchers" not in only
+    assert shares(only)["test-podinfo-canaryupstream-9898"] == 100
+    matched, _ = desired.routes(canary(ab_testing(match=[parameter, header])), 100)
+    assert matched["matchers"] == [{"headers": [{"name": "a", "value": "1"}]}]
 
 
 def test_what_users_add_to_a_route_survives_a_change_of_weight() -> None:

@@ -13,7 +13,16 @@ from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
 from schemas.status import Phase
 from tests.handlers.core.cluster import START
-from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, blue_green, hook, podinfo, stepped, weighted
+from tests.handlers.core.manifests import (
+    DURATION,
+    SUCCESS_RATE,
+    ab_testing,
+    blue_green,
+    hook,
+    podinfo,
+    stepped,
+    weighted,
+)
 
 CHANGE = Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.SPEC)
 
@@ -47,6 +56,25 @@ def with_metric(**metric: Any) -> dict[str, Any]:
         ab_testing(mirror=True),
         weighted(interval="1m30s"),
         weighted(interval=""),
+        weighted(interval="1min"),
+        weighted(interval="0s"),
+        stepped(50, 20),
+        stepped(20, 20),
+        stepped(10, 60, 30, 50),
+        weighted(primaryReadyThreshold=101, canaryReadyThreshold=-1),
+        blue_green(canaryReadyThreshold=0),
+        weighted(match=[{"sourceLabels": {"app": "front"}}]),
+        ab_testing(match=[{"queryParams": {"v": {"exact": "2"}}}, {}]),
+        with_metric(name="mine", query="rate(errors[1m])", interval="1min"),
+        with_metric(name="mine", templateRef={"name": "t"}, interval="1min"),
+        with_metric(interval="90m"),
+        weighted(webhooks=[hook("rollout", timeout="1min"), hook("", url="HTTPS://Gate.test/")]),
+        weighted(webhooks=[hook(kind, url="gate") for kind in ("event", "post-rollout", "rollback")]),
+        weighted(threshold=0),
+        weighted(threshold=-1),
+        weighted() | {"progressDeadlineSeconds": 0},
+        weighted(metrics=[{"name": "errors", "interval": "1min"}], webhooks=[hook("rollout", url="gate")], mirror=True)
+        | {"skipAnalysis": True},
         with_metric(name="mine", query="up", thresholdRange={"min": 1, "max": 1}),
         with_metric(name="mine", templateRef={"name": "t"}),
         weighted(metrics=[SUCCESS_RATE, SUCCESS_RATE]),
@@ -64,28 +92,31 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
     [
         (weighted() | {"service": {}}, "spec.service.port: missing", "give the port of the Service, 1 to 65535"),
         (weighted() | {"service": {"port": 70000}}, "spec.service.port: 70000", "1 to 65535"),
-        (weighted(interval="1h"), "spec.analysis.interval: '1h'", "write it as 30s, 1m or 90m"),
-        (weighted(interval="0s"), "spec.analysis.interval: '0s'", "write it as 30s, 1m or 90m"),
-        (weighted(interval="soon"), "spec.analysis.interval: 'soon'", "write it as 30s, 1m or 90m"),
-        (weighted(interval="1mx"), "spec.analysis.interval: '1mx'", "write it as 30s, 1m or 90m"),
         (weighted(stepWeight=0), "spec.analysis: no step is defined", "set stepWeight, stepWeights or iterations"),
         (weighted(stepWeight=-5), "spec.analysis.stepWeight: -5", "use 1 to 100"),
-        (stepped(50, 20), "spec.analysis.stepWeights: [50, 20]", "sort them"),
-        (stepped(20, 20), "spec.analysis.stepWeights: [20, 20]", "must rise from step to step"),
+        (stepped(30, 20, 50), "spec.analysis.stepWeights: [30, 20, 50]", "sort them"),
+        (stepped(50, 20, 0), "spec.analysis.stepWeights: [50, 20, 0]", "percentages from 1 to 100"),
+        (stepped(20, 20, 30), "spec.analysis.stepWeights: [20, 20, 30]", "must rise from step to step"),
         (stepped(0, 20), "spec.analysis.stepWeights: [0, 20]", "percentages from 1 to 100"),
-        (weighted(primaryReadyThreshold=101), "spec.analysis.primaryReadyThreshold: 101", "use 0 to 100"),
-        (blue_green(canaryReadyThreshold=-1), "spec.analysis.canaryReadyThreshold: -1", "use 0 to 100"),
         (weighted(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
         (with_match(regex="(?!curl)"), "spec.analysis.match[0].headers.user-agent.regex: '(?!curl)'", "RE2"),
         (with_match(), "spec.analysis.match[0].headers.user-agent", "exactly one of exact, prefix, suffix and regex"),
-        (
-            ab_testing(match=[{"queryParams": {"v": {"exact": "2"}}}, {}]),
-            "spec.analysis.match: no item names a header",
-            "give headers to one",
-        ),
         (with_match(exact="a", prefix="b"), "spec.analysis.match[0].headers.user-agent", "give exactly one"),
         (with_metric(name="errors"), "spec.analysis.metrics[0].name: 'errors'", "give it a query or a templateRef"),
-        (with_metric(interval="1h"), "spec.analysis.metrics[0].interval: '1h'", "write it as 30s, 1m or 90m"),
+        *(
+            (with_metric(interval=text), f"spec.analysis.metrics[0].interval: '{text}'", "write it as 30s, 1m or 1m30s")
+            for text in ("1min", "1m30", "90 s", "0s", "30m1h", "1m.5s")
+        ),
+        (
+            with_metric(name="mine", query="rate(errors[{{ interval }}])", interval="1min"),
+            "spec.analysis.metrics[0].interval: '1min'",
+            "write it as 30s, 1m or 1m30s",
+        ),
+        (
+            with_metric(name=DURATION["name"], templateRef={"name": "t"}, interval="1min"),
+            "spec.analysis.metrics[0].interval: '1min'",
+            "write it as 30s, 1m or 1m30s",
+        ),
         (
             with_metric(thresholdRange={"min": 5, "max": 1}),
             "spec.analysis.metrics[0].thresholdRange: min 5 is above max 1",
@@ -108,9 +139,9 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
             "write it as nats://canary.hook.approval",
         ),
         (
-            weighted(webhooks=[hook("rollout", timeout="1h")]),
-            "spec.analysis.webhooks[0].timeout: '1h'",
-            "write it as 30s, 1m or 90m",
+            weighted(webhooks=[hook("confirm-rollout", url="gate")]) | {"skipAnalysis": True},
+            "spec.analysis.webhooks[0].url: 'gate'",
+            "start it with http://, https:// or nats://",
         ),
         (
             weighted() | {"targetRef": {"kind": "StatefulSet", "name": "podinfo"}},
@@ -128,7 +159,7 @@ def test_a_bad_field_is_named_with_what_it_is_and_the_remedy(spec: dict[str, Any
 
 
 def test_all_problems_are_told_at_once() -> None:
-    assert len(found(weighted(stepWeight=0, interval="1h", mirror=True) | {"service": {}})) == 4
+    assert len(found(weighted(stepWeight=0, mirror=True, metrics=[{"name": "errors"}]) | {"service": {}})) == 4
 
 
 # ---- what it refers to
