@@ -26,6 +26,7 @@ from schemas.analysis import (
     Whole,
 )
 from schemas.base import Moment, Wire
+from schemas.duration import LONGEST
 from schemas.names import Names
 from schemas.status import CanaryStatus
 
@@ -149,8 +150,8 @@ class CanarySpec(Wire):
 
     @property
     def deadline(self) -> int:
-        """Seconds that a rollout may be stuck: those written, 600 where that is no time at all."""
-        return self.progress_deadline_seconds if self.progress_deadline_seconds > 0 else 600
+        """Seconds that a rollout may be stuck: those written, 600 where that is no time at all, 292 years at most."""
+        return min(LONGEST, self.progress_deadline_seconds) if self.progress_deadline_seconds > 0 else 600
 
 
 class Canary(Wire):

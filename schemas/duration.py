@@ -6,7 +6,7 @@ import re
 
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
-_LONGEST = 2**63 / 1e9
+LONGEST = 2**63 // 10**9
 """Seconds, 292 years: what 64 bits of nanoseconds hold."""
 
 
@@ -16,7 +16,7 @@ def parse_duration(text: str) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         raise ValueError(f"{text!r} is not a duration; write it as 30s, 1m or 1m30s")
     seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if seconds >= _LONGEST:
+    if seconds > LONGEST:
         raise ValueError(f"{text!r} is longer than any duration; write it as 30s, 1m or 1m30s")
     return seconds
 

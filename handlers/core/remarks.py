@@ -26,7 +26,7 @@ def remarks(canary: Canary) -> tuple[str, ...]:
 def _deadline(canary: Canary) -> Iterator[str]:
     written, taken = canary.spec.progress_deadline_seconds, canary.spec.deadline
     if written != taken:
-        yield f"spec.progressDeadlineSeconds: {written} is no time, {taken} is taken; give it some seconds"
+        yield f"spec.progressDeadlineSeconds: {written} is no time to wait, {taken} is taken; give it some seconds"
 
 
 def _interval(canary: Canary) -> Iterator[str]:

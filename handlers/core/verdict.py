@@ -146,7 +146,8 @@ def _no_values(canary: Canary, metric: Check, measured: Measurement) -> str:
         )
     if metric.built_in:
         place = f"{canary.target}.{canary.metadata.namespace}"
-        provider = canary.spec.provider or "gloo"
+        # the peer names another source of metrics for a Service, and asks the same (spec targets 3.3)
+        provider = (canary.spec.provider or "gloo") + (":service" if canary.spec.target_ref.kind == "Service" else "")
         # the peer gives the cause for one of the two only
         end = f": {measured.detail or 'no values found'}" if metric.name == SUCCESS_RATE else ""
         return (

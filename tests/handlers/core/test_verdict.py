@@ -130,6 +130,14 @@ def test_an_answer_without_a_value_is_told_with_the_peers_words(
     assert check.unreachable is (measured["outcome"] != "empty")
 
 
+def test_of_a_service_the_peer_names_another_source_of_metrics() -> None:
+    spec = weighted(metrics=[{"name": RATE}]) | {"targetRef": {"kind": "Service", "name": "podinfo"}}
+    ours = Canary.from_object({"metadata": {"name": "podinfo", "namespace": "test"}, "spec": spec})
+    seen = Observation(now=START, stimulus=CHANGE)
+    check = judge_metric(ours, ours.spec.analysis.checks[0], Measurement(name=RATE, outcome="empty"), seen)
+    assert f"no values found for gloo:service metric {RATE} probably podinfo.test" in check.message
+
+
 def test_a_value_that_is_missing_is_no_value_whatever_the_outcome_says() -> None:
     assert judged(RATE, {}, value=None).verdict == "insufficient"
 
