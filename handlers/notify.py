@@ -10,7 +10,7 @@ from handlers.adapters.kube import Kube, Object
 from handlers.adapters.webhooks import Webhooks, payload_of
 from handlers.alerting import Alerting
 from handlers.core.alerting import is_alert
-from handlers.core.receivers import KUBERNETES, event_hooks, post_rollout_hooks, receiver_of, who_hears
+from handlers.core.receivers import KUBERNETES, by_receiver, event_hooks, post_rollout_hooks, who_hears
 from schemas.base import format_time
 from schemas.canary import Canary, Webhook
 from schemas.events import NoticeMessage, StepResult
@@ -53,12 +53,10 @@ class Notifier:
         canary = Canary.from_object(found)
         if is_alert(message.receiver):
             await self._alert(canary, message, deliveries, age)
-        for hook in event_hooks(canary, self._everywhere):
-            if receiver_of(hook) == message.receiver:
-                await self._event_hook(canary, hook, message.result)
-        for hook in post_rollout_hooks(canary):
-            if receiver_of(hook) == message.receiver:
-                await self._post_rollout(canary, hook, message.result)
+        if hook := by_receiver(event_hooks(canary, self._everywhere)).get(message.receiver):
+            await self._event_hook(canary, hook, message.result)
+        if hook := by_receiver(post_rollout_hooks(canary)).get(message.receiver):
+            await self._post_rollout(canary, hook, message)
 
     async def _fan_out(self, result: StepResult, receivers: tuple[str, ...], about: str = "") -> None:
         for receiver in receivers:
@@ -84,8 +82,9 @@ class Notifier:
             if not answer.answered or (answer.status or 0) >= 500:
                 raise TransientError(text)
 
-    async def _post_rollout(self, canary: Canary, hook: Webhook, result: StepResult) -> None:
+    async def _post_rollout(self, canary: Canary, hook: Webhook, message: NoticeMessage) -> None:
         """Asked once per end, with the hook's own retries; what came of it is told like any event."""
+        result = message.result
         answer = await self._ask(canary, hook, result, {})
         if answer.passed:
             notice = Notice(reason=Reason.HOOK_PASSED, message=f"Post-rollout check {hook.name} passed")
@@ -96,7 +95,7 @@ class Notifier:
         fields = {"canary": str(canary.ref), "step": result.step, "reason": notice.reason.value}
         log.log(level, notice.message, extra=fields)
         told = result.model_copy(update={"notices": (notice,), "checks": ()})
-        await self._fan_out(told, who_hears(canary, self._everywhere), about=receiver_of(hook))
+        await self._fan_out(told, who_hears(canary, self._everywhere), about=message.receiver)
 
     async def _alert(self, canary: Canary, message: NoticeMessage, deliveries: int, age: float) -> None:
         """Once per step and provider; a fault is told when it is met and when it is given up, not at each try."""

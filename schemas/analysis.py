@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from schemas.base import Wire
 from schemas.bus_address import ON_THE_BUS, subject_of
 from schemas.duration import is_duration, lasting, parse_duration
+from schemas.namesakes import told_apart
 
 Whole = Annotated[
     int,
@@ -197,22 +198,9 @@ class Analysis(Wire):
     def checks(self) -> tuple[Check, ...]:
         """What is asked at a step, as it is listed. Nobody has to give each metric a name of its own."""
         parts = [part for metric in self.metrics for part in metric.parts]
-        keys = _told_apart([part.name for part in parts])
+        keys = told_apart((part.name for part in parts), " #")
         return tuple(Check(**dict(part), key=key) for part, key in zip(parts, keys, strict=True))
 
     def hooks(self, kind: HookType) -> tuple[Webhook, ...]:
         # by name: a type that nobody knows is for validation to tell, not for everybody to stumble over
         return tuple(hook for hook in self.webhooks if (hook.type or HookType.ROLLOUT) == kind)
-
-
-def _told_apart(names: Iterable[str]) -> tuple[str, ...]:
-    """The first of a name keeps it, the others are counted: those that are there once are called as they are."""
-    listed = list(names)
-    found: list[str] = []
-    for name in listed:
-        key, number = name, 1
-        while key in found or (number > 1 and key in listed):
-            number += 1
-            key = f"{name} #{number}"
-        found.append(key)
-    return tuple(found)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from handlers.core.alerting import alert_receivers
 from schemas.canary import Canary, HookType, Webhook
+from schemas.namesakes import told_apart
 from schemas.status import LastStep
 
 KUBERNETES = "kubernetes"
@@ -21,8 +23,13 @@ class Everywhere(NamedTuple):
 NOWHERE = Everywhere()
 
 
-def receiver_of(hook: Webhook) -> str:
-    """A token of a subject; a hook of another type that has the same name is another receiver."""
+def by_receiver(hooks: Iterable[Webhook]) -> dict[str, Webhook]:
+    """Each with a token of a subject. Those of another type or of the same name are other receivers."""
+    listed = list(hooks)
+    return dict(zip(told_apart(map(_token, listed), "-"), listed, strict=True))
+
+
+def _token(hook: Webhook) -> str:
     return f"{hook.hook_type.value}-" + "".join(letter if letter.isalnum() else "-" for letter in hook.name)
 
 
@@ -40,7 +47,7 @@ def post_rollout_hooks(canary: Canary) -> tuple[Webhook, ...]:
 
 def who_hears(canary: Canary, everywhere: str) -> tuple[str, ...]:
     """Of anything that is told: Kubernetes and ``event`` hooks."""
-    return (KUBERNETES, *(receiver_of(hook) for hook in event_hooks(canary, everywhere)))
+    return (KUBERNETES, *by_receiver(event_hooks(canary, everywhere)))
 
 
 def receivers(canary: Canary, last: LastStep, everywhere: Everywhere = NOWHERE) -> tuple[str, ...]:
@@ -51,5 +58,5 @@ def receivers(canary: Canary, last: LastStep, everywhere: Everywhere = NOWHERE) 
     return (
         *who_hears(canary, everywhere.event_webhook),
         *alert_receivers(canary, last.notices, everywhere=everywhere.alerts),
-        *(receiver_of(hook) for hook in ended),
+        *by_receiver(ended),
     )

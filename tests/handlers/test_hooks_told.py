@@ -68,6 +68,25 @@ async def test_a_post_rollout_hook_is_asked_once_at_the_end_and_its_yes_is_an_ev
     assert house.answering.asked == ["post-rollout"]
 
 
+async def test_hooks_of_one_name_are_told_each_for_itself(house: House) -> None:
+    twice = [
+        hook(house, "post-rollout", name=name, url=f"{house.answering.url}/hook/{at}")
+        for name, at in (("clean up", "a"), ("clean up", "b"), ("clean-up", "c"))
+    ]
+    house.answering.gates["b"] = 403
+    await house.prepare(analysis={"webhooks": twice})
+    people = People(house)
+    await _failed(house)
+    await people.hear()
+    assert sorted(house.answering.asked) == ["a", "b", "c"]
+    said = [message for _, reason, message in await people.events() if reason.startswith("Hook")]
+    assert sorted(text.split(" failed")[0] for text in said) == [
+        "Post-rollout check clean up passed",
+        "Post-rollout check clean-up passed",
+        "Post-rollout hook clean up",
+    ]
+
+
 async def test_event_hooks_hear_of_everything_with_the_peers_keys_which_win(house: House) -> None:
     metadata = {"team": "shop", "eventType": "mine"}
     hooks = [hook(house, "event", metadata=metadata), hook(house, "post-rollout")]
