@@ -202,11 +202,14 @@ class Look:
         after = self._fleet.known.get(key)
         if after is not None and before is not None and after.same_content(before):
             return None
-        if not self._canary.at_rest or before is None:  # our own doing, or the first that we hear of it
+        gateway = self._canary.objects[key] is Role.GATEWAY  # its report on what we wrote may be news
+        # the first that we hear of it; or who wrote is known, and `_foreign` tells
+        nothing_new = before is None or (before.written is not None and not gateway)
+        if nothing_new or not self._canary.at_rest:
             self._baselines[key] = None
             return None
         cause, item = await self._read_again(key), self._items.get(key)
-        if cause is None and item is not None and self._canary.objects[key] is Role.GATEWAY:
+        if cause is None and item is not None and gateway:
             return verdict_cause(self._canary, key, item)
         return cause
 

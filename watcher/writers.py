@@ -1,6 +1,6 @@
 """Who wrote an object last, as its ``metadata.managedFields`` tells. Pure.
 
-In a rollout we write routes, primary and scaler ourselves. Of all that could tell our writes from a person's, this
+We write routes, primary and scaler ourselves. Of all that could tell our writes from a person's, this
 costs nothing: it comes with the metadata that are watched anyway, nothing is read for it, and nothing has to be put on
 objects that are not ours. The API server keeps it, whatever the client: who changes a field becomes its manager, at
 that time, and takes it from whoever was. Our fences do not move when somebody edits beside them; and a hash of what we
@@ -10,11 +10,10 @@ controllers' fields stand beside ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from schemas.resources import DAEMON_SET, DEPLOYMENT, MANAGER
-from schemas.revision import digest
 from schemas.workload import OF_CONTROLLERS
 
 Fields = Mapping[str, Any]
@@ -43,7 +42,7 @@ def written(managed: Iterable[Entry], kind: str) -> Written | None:
     if not ours:
         return None
     held = sum(_size(_content(entry, kind)) + _size(_worn(entry)) for entry in ours)
-    others = [_write(entry, kind) for entry in entries if entry.get("manager") != MANAGER and _content(entry, kind)]
+    others = [number for entry in entries if entry.get("manager") != MANAGER for number in _writes(entry, kind)]
     return Written(max(str(entry.get("time", "")) for entry in ours), held, tuple(others))
 
 
@@ -62,11 +61,18 @@ def edited(before: Written | None, after: Written | None) -> bool:
     return taken or not set(after.others) <= set(before.others)
 
 
-def _write(entry: Entry, kind: str) -> int:
-    """Another number after each write. Gloo reports into the object itself: a time says nothing of who does so, too."""
-    fields = entry.get("fieldsV1") or {}
-    mark = digest(_content(entry, kind)) if _STATUS in fields else str(entry.get("time", ""))
-    return hash((entry.get("manager"), entry.get("operation"), entry.get("subresource"), mark))
+def _writes(entry: Entry, kind: str) -> Iterator[int]:
+    """Another number after each write, by its time.
+
+    Gloo reports into the object itself: of who does so and wrote content, too, a time says nothing; there it is the
+    fields.
+    """
+    content = _content(entry, kind)
+    writer = entry.get("manager"), entry.get("operation"), entry.get("subresource")
+    if _STATUS in (entry.get("fieldsV1") or {}):
+        yield from (hash((*writer, path)) for path in _paths(content))
+    elif content:
+        yield hash((*writer, entry.get("time")))
 
 
 def _content(entry: Entry, kind: str) -> Fields:
@@ -86,6 +92,12 @@ def _worn(entry: Entry) -> Fields:
         for field in _WORN
         if field in metadata
     }
+
+
+def _paths(fields: Fields, above: str = "") -> Iterator[str]:
+    for name, nested in fields.items():
+        yield f"{above}{name}"
+        yield from _paths(nested, f"{above}{name}.")
 
 
 def _size(fields: Fields) -> int:

@@ -55,6 +55,22 @@ async def test_the_gateways_own_writes_are_not_drift(begin: Begin, cluster: Clus
     assert ear.changes() == [("ready", "RouteTable/podinfo"), ("drift", "Service/podinfo")]
 
 
+async def test_what_we_make_equal_at_rest_is_no_drift_and_an_edit_of_it_is_told_once(
+    begin: Begin, cluster: Cluster, handlers: Cluster, ear: Ear
+) -> None:
+    await handlers.surrounded()
+    async with begin():
+        for name in ("podinfo-primary", "podinfo"):
+            await handlers.kube.patch(SERVICE, NAMESPACE, name, {"spec": {"selector": {"app": "ours"}}})
+        edited = await cluster.kube.patch(SERVICE, NAMESPACE, "podinfo", {"spec": {"selector": {"app": "nobody"}}})
+        told = await ear.hears("drift")
+        await handlers.kube.patch(SERVICE, NAMESPACE, "podinfo", {"spec": {"selector": {"app": "ours"}}})
+        await cluster.canary("other")
+        await ear.hears("spec", "other")
+    assert ear.changes() == [("drift", "Service/podinfo")]
+    assert told.body["version"] == edited["metadata"]["resourceVersion"]
+
+
 async def test_what_was_lost_while_no_watcher_ran_is_told_once_and_again_when_it_is_lost_again(
     begin: Begin, cluster: Cluster, ear: Ear
 ) -> None:

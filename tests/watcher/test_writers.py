@@ -85,6 +85,12 @@ SIZE: Entry = {"f:spec": {"f:replicas": {}}}
             id="reports, and wrote content before",
         ),
         pytest.param(
+            [LESS, by("gloo", 4, STATUS | fields("routes", "host"))],
+            [by(MANAGER, 5, OURS["fieldsV1"]), by("gloo", 4, STATUS | fields("host"))],
+            False,
+            id="we take a part of what a reporter wrote",
+        ),
+        pytest.param(
             [OURS, by("gloo", 4, STATUS)],
             [OURS, by("gloo", 9, STATUS | fields("weight"))],
             True,
