@@ -95,7 +95,11 @@ class Alerting:
     async def _of_provider(self, provider: AlertProvider, place: str) -> Destination:
         spec = provider.spec
         found = Destination(
-            type=spec.type, address=spec.address, channel=spec.channel, username=spec.username, proxy=spec.proxy
+            type=spec.type,
+            address=spec.address,
+            channel=spec.channel or "general",
+            username=spec.username or "flagger",
+            proxy=spec.proxy,
         )
         if spec.secret_ref is None:
             return found

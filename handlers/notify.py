@@ -72,14 +72,17 @@ class Notifier:
             return
 
     async def _event_hook(self, canary: Canary, hook: Webhook, result: StepResult) -> None:
-        """Tried again while nobody is there, as long as the message is kept; a refusal is only logged."""
+        """Tried again while nobody is there, as long as the message is kept.
+
+        A refusal is only logged, and so is an address that is none.
+        """
         for notice in result.notices:
             answer = await self._ask(canary, hook, result, _event_metadata(result, notice))
             if answer.passed:
                 continue
             text = f"Event hook {hook.name} failed {answer.text}"
             log.warning(text, extra={"canary": str(canary.ref), "step": result.step})
-            if not answer.answered or (answer.status or 0) >= 500:
+            if hook.addressed and (not answer.answered or (answer.status or 0) >= 500):
                 raise TransientError(text)
 
     async def _post_rollout(self, canary: Canary, hook: Webhook, message: NoticeMessage) -> None:

@@ -18,11 +18,14 @@ class AlertType(StrEnum):
 
 
 class AlertProviderSpec(Wire):
-    """``address`` or a Secret with the key ``address`` (and ``token``, used by Slack only)."""
+    """``address`` or a Secret with the key ``address`` (and ``token``, used by Slack only).
+
+    Without words of its own ``channel`` is general and ``username`` flagger.
+    """
 
     type: AlertType
-    channel: str = "general"
-    username: str = "flagger"
+    channel: str = ""
+    username: str = ""
     address: str = ""
     proxy: str = ""
     secret_ref: SecretRef | None = None

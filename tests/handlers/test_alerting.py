@@ -64,6 +64,18 @@ async def test_each_provider_hears_from_its_severity_up_and_no_severity_means_in
     assert house.registry.get_sample_value("canarybus_alerts_total", {"type": "slack", "result": "sent"}) == 4
 
 
+@pytest.mark.parametrize("words", [{}, {"channel": "", "username": ""}])
+async def test_a_provider_that_names_no_channel_and_nobody_is_sent_to_the_usual_ones(
+    house: House, chat: Chat, words: dict[str, str]
+) -> None:
+    await house.definitions()
+    await provider(house, address=chat.url, **words)
+    await house.prepare(analysis={"alerts": [alert()]})
+    await house.initialized()
+    await People(house).hear()
+    assert [(body["channel"], body["username"]) for _, body in chat.heard] == [("general", "flagger")]
+
+
 async def test_bad_news_carry_the_check_its_value_its_limit_and_where_to_look(house: House, chat: Chat) -> None:
     await house.definitions()
     await provider(house, address=chat.url)

@@ -109,6 +109,15 @@ async def test_event_hooks_hear_of_everything_with_the_peers_keys_which_win(hous
     assert "everywhere" not in house.answering.asked, "a hook of its own replaces the one of the installation"
 
 
+async def test_an_event_hook_at_no_address_is_not_tried_again(house: House) -> None:
+    await house.prepare(analysis={"webhooks": [hook(house, "event", url="gate"), hook(house, "event", name="good")]})
+    people = People(house)
+    await house.initialized()
+    await people.hear()
+    assert people.failed == []
+    assert "event" in house.answering.asked
+
+
 async def test_the_hook_of_the_installation_hears_of_a_canary_without_one(house: House) -> None:
     await house.prepare()
     house.settings = house.settings.model_copy(update={"event_webhook": f"{house.answering.url}/hook/everywhere"})
