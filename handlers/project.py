@@ -132,7 +132,7 @@ def _everything(before: Canary, canary: Canary, stimulus: Stimulus) -> bool:
     asked = isinstance(stimulus, Change) and stimulus.reason in COMPARE_ALL
     phase = canary.status.phase
     ended = phase is not before.status.phase and phase in (Phase.SUCCEEDED, Phase.FAILED)
-    return asked or ended or canary.status.surroundings_owed > 0 or bool(canary.status.former_scalers)
+    return asked or ended or canary.status.surroundings_owed > 0
 
 
 def _is_users_own(canary: Canary) -> bool:

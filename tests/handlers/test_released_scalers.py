@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from handlers.objects.scalers import Scalers
+from handlers.observe import Observer
 from schemas.events import Change, ChangeReason
 from schemas.names import Names
 from schemas.resources import (
@@ -117,16 +119,6 @@ async def test_a_scaler_that_comes_and_goes_in_mid_rollout_never_fights_another_
     await house.until(Phase.SUCCEEDED)
 
 
-async def test_a_scaler_that_is_new_in_mid_rollout_does_not_put_the_primary_to_sleep(house: House) -> None:
-    await scaled(house, SCALED_OBJECT, minReplicaCount=0)
-    await edit(house, autoscalerRef=None)
-    await house.until(Phase.INITIALIZED)
-    await house.push("podinfo:2")
-    await house.tick()
-    await edit(house, autoscalerRef=REF)
-    assert (await house.object(SCALED_OBJECT, "podinfo-primary"))["spec"]["minReplicaCount"] == 1
-
-
 @pytest.mark.parametrize("moment", ["before", "after"])
 async def test_whoever_dies_on_the_way_leaves_the_release_to_the_next(house: House, moment: str) -> None:
     await scaled(house, SCALED_OBJECT)
@@ -166,6 +158,18 @@ async def test_an_edit_that_is_taken_back_before_it_was_acted_upon_releases_noth
     await house.until(Phase.INITIALIZED)
     assert (await worn(house))[PAUSED_REPLICAS] == "0"
     assert not await worn(house, "second")
+    assert await scalers_of_the_primary(house) == ["ScaledObject podinfo-primary"]
+
+
+async def test_what_the_spec_names_again_is_not_released_whoever_has_not_decided_about_it_yet(house: House) -> None:
+    """An invalid Canary, say: nothing is decided, and what is committed is projected."""
+    await scaled(house, SCALED_OBJECT)
+    sight = await Observer(house.admin, house.settings).look(house.ref, house.slot())
+    assert sight is not None
+    names = sight.canary.names
+    owing = sight.canary.status.model_copy(update={"former_scalers": (names, names.model_copy(update={"port": 1}))})
+    await Scalers(house.admin).release(sight.canary.model_copy(update={"status": owing}))
+    assert (await worn(house))[PAUSED_REPLICAS] == "0"
     assert await scalers_of_the_primary(house) == ["ScaledObject podinfo-primary"]
 
 

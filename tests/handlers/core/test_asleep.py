@@ -164,6 +164,25 @@ def test_a_primary_that_somebody_has_put_to_zero_beside_an_autoscaler_is_to_be_s
     )
 
 
+def test_a_scaler_that_comes_in_mid_rollout_does_not_put_to_sleep_a_primary_that_has_no_users() -> None:
+    """A rollback would send them all to nobody."""
+    world = World({**weighted(), "progressDeadlineSeconds": 60}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    world.scaler = scaled_object(minReplicaCount=0)
+    world.edit(autoscalerRef=KEDA)
+    assert (world.phase, world.primary_least) == (Phase.PROGRESSING, 2), "what it has now"
+    at_rest(world.until(Phase.SUCCEEDED))
+
+
+def test_a_scaler_that_comes_at_rest_may_do_as_it_likes() -> None:
+    world = World(weighted()).until(Phase.INITIALIZED)
+    world.scaler = scaled_object(minReplicaCount=0)
+    world.edit(autoscalerRef=KEDA)
+    world.tick()
+    assert world.primary_least == 0
+
+
 def test_a_gate_that_stays_closed_for_long_leaves_the_primary_its_pods() -> None:
     world = scaled(spec={"analysis": {**weighted()["analysis"], "webhooks": [hook("confirm-traffic-increase")]}})
     world.hooks["confirm-traffic-increase"] = False
