@@ -107,6 +107,30 @@ async def test_a_service_keeps_its_address_and_its_node_ports_when_a_write_names
     assert outside.keys().isdisjoint({"clusterIP", "clusterIPs"})
 
 
+async def test_a_service_that_nobody_outside_reaches_has_no_policy_for_them(kube: Kube, ns: str) -> None:
+    policy = {"externalTrafficPolicy": "Cluster"}
+    for inside in ({}, {"clusterIP": "None"}, {"type": "ExternalName", "externalName": "elsewhere.example"}):
+        body: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], **inside, **policy}}
+        refused = (await kube.post(path("services", ns), body)).expect(422)
+        assert "may only be set for externally-accessible services" in refused["message"]
+    address: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}], "externalIPs": ["192.0.2.1"]}}
+    made = (await kube.post(path("services", ns), address)).expect(201)["spec"]
+    assert made["externalTrafficPolicy"] == "Cluster"
+    left = (await kube.patch(path("services", ns, "s"), {"spec": {"externalIPs": None}})).expect(200)["spec"]
+    assert "externalTrafficPolicy" not in left
+
+
+async def test_what_only_the_former_type_of_a_service_has_goes_with_it(kube: Kube, ns: str) -> None:
+    body: Object = {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
+    (await kube.post(path("services", ns), body)).expect(201)
+    inside = (await kube.patch(path("services", ns, "s"), {"spec": {"type": "ClusterIP"}})).expect(200)["spec"]
+    assert inside.keys().isdisjoint({"externalTrafficPolicy"})
+    assert "nodePort" not in inside["ports"][0]
+    elsewhere = {"spec": {"type": "ExternalName", "externalName": "elsewhere.example"}}
+    outside = (await kube.patch(path("services", ns, "s"), elsewhere)).expect(200)["spec"]
+    assert outside.keys().isdisjoint({"clusterIP", "clusterIPs", "ipFamilies", "internalTrafficPolicy"})
+
+
 async def test_a_service_counts_no_generations(kube: Kube, ns: str) -> None:
     body: Object = {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}}
     made = (await kube.post(path("services", ns), body)).expect(201)

@@ -13,7 +13,7 @@ from schemas.resources import CANARY, DAEMON_SET, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from schemas.workload import Workload
 from tests.handlers.house import Crash, House
-from tests.handlers.targets import image_of
+from tests.handlers.targets import image_of, target_object
 
 STRATEGIES: dict[str, dict[str, Any]] = {
     "weights": {},
@@ -104,6 +104,26 @@ async def test_routes_lead_to_two_copies_of_a_service_and_the_original_is_its_us
     assert len(addresses) == 3
     assert "ownerReferences" not in original["metadata"]
     assert original["spec"]["selector"] == {"app": "podinfo", "version": "podinfo-1"}
+
+
+@pytest.mark.parametrize("written", [{"clusterIP": "None"}, {"externalIPs": ["192.0.2.1"]}], ids=" ".join)
+async def test_a_service_is_rolled_out_and_comes_to_rest_whatever_its_addresses_are(
+    house: House, written: dict[str, Any]
+) -> None:
+    house.resource = SERVICE
+    await house.definitions()
+    target = target_object("Service", namespace=house.namespace)
+    target["spec"] |= written
+    await house.admin.create(SERVICE, target)
+    await house.canary(targetRef={"apiVersion": "v1", "kind": "Service", "name": "podinfo"})
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.until(Phase.SUCCEEDED)
+    assert await house.image() == "podinfo:2"
+    for name in ("podinfo-primary", "podinfo-canary"):
+        copy = (await house.object(SERVICE, name))["spec"]
+        assert (copy["clusterIP"] == "None") is ("clusterIP" in written)
+        assert "externalIPs" not in copy
 
 
 async def test_a_changed_service_gets_traffic_through_its_copies_only_as_far_as_the_rollout_is(house: House) -> None:

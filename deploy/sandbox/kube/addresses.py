@@ -1,6 +1,7 @@
 """What the API server assigns to a Service: an address, and a port on every node where its type asks for that.
 
-A later write that names none leaves a Service those that it has.
+A later write that names none leaves a Service those that it has; one that makes it another type, and names those that
+it had, takes them away.
 """
 
 from __future__ import annotations
@@ -12,6 +13,24 @@ _FIRST_NODE_PORT = 30000
 _ON_NODES = ("NodePort", "LoadBalancer")
 
 
+def is_reached_from_outside(spec: Object) -> bool:
+    return spec["type"] in _ON_NODES or (spec["type"] == "ClusterIP" and bool(spec.get("externalIPs")))
+
+
+def _forget(spec: Object, old: Object) -> None:
+    """What only the former type has, unless it was changed: then the rules refuse it."""
+    if not is_reached_from_outside(spec) and spec.get("externalTrafficPolicy") == old.get("externalTrafficPolicy"):
+        spec.pop("externalTrafficPolicy", None)
+    if spec["type"] not in _ON_NODES:
+        given = {port.get("nodePort") for port in old.get("ports") or ()}
+        for port in spec.get("ports") or ():
+            if port.get("nodePort") in given:
+                port.pop("nodePort", None)
+    if spec["type"] == "ExternalName" and spec.get("clusterIP") == old.get("clusterIP"):
+        for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy", "internalTrafficPolicy"):
+            spec.pop(field, None)
+
+
 class Addresses:
     """None is given twice in the life of the server."""
 
@@ -21,6 +40,8 @@ class Addresses:
 
     def assign(self, spec: Object, old: Object | None) -> None:
         """``old``: the spec before, None for a new Service."""
+        if old is not None:
+            _forget(spec, old)
         if spec["type"] == "ExternalName":
             return
         if old is not None and not spec.get("clusterIP"):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from .addresses import is_reached_from_outside
 from .definitionrules import check_definition
 from .errors import Cause, duplicate, invalid_value, required, unsupported_value
 from .selectors import selector_matches
@@ -188,10 +189,21 @@ def _service(obj: Object, old: Object | None) -> list[Cause]:
         if (own := (port["protocol"], port.get("port", 0))) in seen:
             causes.append(duplicate(where, {"port": own[1], "protocol": own[0]}))
         seen.add(own)
+    causes += _outside(spec)
     before = (old or {"spec": {}})["spec"].get("clusterIP")
     if before and spec["type"] != "ExternalName" and spec.get("clusterIP") != before:
         causes.append(invalid_value("spec.clusterIPs[0]", [spec.get("clusterIP")], "may not change once set"))
     return causes
+
+
+def _outside(spec: Object) -> list[Cause]:
+    policy, field = spec.get("externalTrafficPolicy"), "spec.externalTrafficPolicy"
+    if policy is None:
+        return []
+    if not is_reached_from_outside(spec):
+        return [invalid_value(field, policy, "may only be set for externally-accessible services")]
+    known = ["Cluster", "Local"]
+    return [] if policy in known else [unsupported_value(field, policy, known)]
 
 
 def _data(obj: Object, old: Object | None) -> list[Cause]:

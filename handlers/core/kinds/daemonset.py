@@ -68,5 +68,6 @@ def _ports_of_the_node(target: Workload) -> list[int]:
     """A scheduler never places two pods that name the same one on a node: one side would wait for ever."""
     spec = target.template.get("spec") or {}
     key = "containerPort" if spec.get("hostNetwork") else "hostPort"
-    ports = (port for container in spec.get("containers") or () for port in container.get("ports") or ())
-    return [int(port[key]) for port in ports if port.get(key)]
+    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
+    running = [*(spec.get("containers") or ()), *sidecars]
+    return [int(port[key]) for container in running for port in container.get("ports") or () if port.get(key)]

@@ -65,7 +65,11 @@ def inherited(source: Source) -> Inherited:
 
 
 def spec(source: Source, existing: Workload | None, fields: tuple[str, ...], made: Object) -> Object:
-    """What others wrote into an existing primary's spec stays; a selector is for ever."""
-    kept = dict(existing.item["spec"]) if existing else {"selector": {"matchLabels": labels(source)}}
+    """What others wrote into an existing primary's spec stays, but for ``fields``, which are the target's or nobody's.
+
+    A selector is for ever.
+    """
+    before = existing.item["spec"] if existing else {"selector": {"matchLabels": labels(source)}}
+    kept = {name: value for name, value in before.items() if name not in fields}
     theirs = source.target.spec
     return {**kept, **{name: theirs[name] for name in fields if name in theirs}, "template": made}

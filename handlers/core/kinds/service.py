@@ -14,6 +14,8 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _FOR_EVER = ("clusterIP", "clusterIPs")
 _ONLY_ONE = ("externalIPs", "loadBalancerIP")
 """Addresses that two Services cannot have: they stay with the target."""
+_FROM_OUTSIDE = ("externalTrafficPolicy",)
+"""What a Service may only say that is reached from outside, by its type or by such an address."""
 
 
 class ServiceTarget:
@@ -48,7 +50,9 @@ class ServiceTarget:
         return Inherited(copied(source.target.labels), annotations)
 
     def content(self, source: Source) -> Object:
-        return {key: copy.deepcopy(value) for key, value in source.content.items() if key not in _ONLY_ONE}
+        outside = source.content.get("type") in ("NodePort", "LoadBalancer")
+        left_out = _ONLY_ONE if outside else (*_ONLY_ONE, *_FROM_OUTSIDE)
+        return {key: copy.deepcopy(value) for key, value in source.content.items() if key not in left_out}
 
     def origin(self, canary: Canary, primary: Workload, rules: Rules) -> Object:  # noqa: ARG002 - nothing was changed
         return copy.deepcopy(dict(primary.content))
@@ -59,7 +63,11 @@ class ServiceTarget:
         Whether it is headless is decided when it is made: the API server does not let that change.
         """
         made = self.content(source)
-        return made if existing is None else {key: made[key] for key in made if key not in _FOR_EVER}
+        if existing is None:
+            return made
+        before = existing.item["spec"]
+        headless = {key: before[key] for key in _FOR_EVER if key in before} if before.get("clusterIP") == "None" else {}
+        return {key: made[key] for key in made if key not in _FOR_EVER} | headless
 
     def sized(self, target: Workload, size: int) -> Object:  # noqa: ARG002 - somebody else runs the pods
         return {}

@@ -177,6 +177,16 @@ def test_two_pods_of_one_node_cannot_have_its_own_ports(
     assert all(problem.endswith("remove hostPort and hostNetwork") for problem in problems)
 
 
+@pytest.mark.parametrize(("restarts", "asks"), [({"restartPolicy": "Always"}, True), ({}, False)])
+def test_a_sidecar_takes_ports_of_the_node_and_a_container_that_ends_before_the_others_does_not(
+    restarts: dict[str, str], asks: bool
+) -> None:
+    item = daemon_set()
+    ports = [{"containerPort": 80, "hostPort": 8080}]
+    item["spec"]["template"]["spec"]["initContainers"] = [{"name": "proxy", "image": "p", "ports": ports, **restarts}]
+    assert any("asks for the node's own ports (8080)" in problem for problem in found(SPEC, target=item)) is asks
+
+
 def test_pods_that_only_a_person_replaces_cannot_be_rolled_out() -> None:
     item = daemon_set()
     assert found(SPEC, target=item) == ()

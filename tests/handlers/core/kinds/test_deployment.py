@@ -126,6 +126,16 @@ def test_a_primary_that_is_written_again_has_the_targets_size_and_settings(
     assert not workload(again, item).runs(FIRST)
 
 
+def test_a_setting_that_the_target_has_no_more_goes_from_its_primary_and_what_others_wrote_stays() -> None:
+    item = podinfo()
+    item["spec"] |= {"minReadySeconds": 300, "progressDeadlineSeconds": 9, "strategy": {"type": "Recreate"}}
+    existing = made(item)
+    existing["spec"]["paused"] = True
+    again = made_again(existing, podinfo("podinfo:2"))["spec"]
+    assert again.keys().isdisjoint({"minReadySeconds", "progressDeadlineSeconds", "strategy"})
+    assert again["paused"] is True
+
+
 @pytest.mark.parametrize(
     "status",
     [

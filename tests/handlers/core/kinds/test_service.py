@@ -111,6 +111,19 @@ def test_a_headless_copy_stays_what_it_was_made_as() -> None:
     assert made(service(**headless))["spec"]["clusterIP"] == "None"
     again = made_again(made(service()), service("podinfo:2", **headless))
     assert again["spec"].keys().isdisjoint({"clusterIP", "clusterIPs"}), "the API server does not let it change"
+    kept = made_again(made(service(**headless)), item := service("podinfo:2", **headless))
+    assert kept["spec"].items() >= headless.items()
+    assert workload(kept, item).runs(SECOND), "as the API server shows it afterwards"
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("ClusterIP", False), ("NodePort", True), ("LoadBalancer", True)])
+def test_a_copy_without_the_addresses_of_the_original_says_nothing_about_who_comes_by_them(
+    kind: str, kept: bool
+) -> None:
+    item = service(type=kind, externalIPs=["192.0.2.1"], externalTrafficPolicy="Local")
+    new = made(item)
+    assert ("externalTrafficPolicy" in new["spec"]) is kept
+    assert workload(new, item).runs(FIRST)
 
 
 def test_the_canarys_copy_carries_the_targets_fence_and_the_canarys_revision() -> None:
