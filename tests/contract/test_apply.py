@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from typing import Any
 
 from .client import Kube, Object, path
@@ -73,6 +75,41 @@ async def test_a_created_object_belongs_to_its_creator(kube: Kube, ns: str) -> N
     await kube.post(path("configmaps", ns), configmap(a="1"), fieldManager="maker")
     refused = (await kube.apply(path("configmaps", ns, "one"), configmap(a="2"), "me")).expect(409)
     assert 'conflict with "maker" using v1: .data.a' in refused["message"]
+
+
+async def test_who_changes_a_field_takes_it_at_that_time_and_who_removes_one_moves_no_time(kube: Kube, ns: str) -> None:
+    """The watcher tells our writes from those of others by this."""
+    where, content = path("configmaps", ns, "one"), configmap(a="1", b="2", c="3", d="4")
+
+    async def patch(who: str, **data: str | None) -> dict[str, tuple[str, set[str]]]:
+        return _written((await kube.patch(where, {"data": data}, fieldManager=who)).expect(200))
+
+    made = _written((await kube.post(path("configmaps", ns), content, fieldManager="maker")).expect(201))
+    began, _ = made["maker"]
+    await _a_second_after(kube, ns, began)
+    assert await patch("maker", a=None) == {"maker": (began, {"f:b", "f:c", "f:d"})}
+    edited = await patch("editor", b="9")
+    assert edited["maker"] == (began, {"f:c", "f:d"})
+    assert edited["editor"][0] > began
+    assert edited["editor"][1] == {"f:b"}
+    assert await patch("remover", c=None) == edited | {"maker": (began, {"f:d"})}
+
+
+def _written(obj: Object) -> dict[str, tuple[str, set[str]]]:
+    """When each manager wrote last, and which data are its own."""
+    entries = obj["metadata"]["managedFields"]
+    return {one["manager"]: (one["time"], {*one["fieldsV1"].get("f:data", {})} - {"."}) for one in entries}
+
+
+async def _a_second_after(kube: Kube, ns: str, moment: str) -> None:
+    """Times are whole seconds: until another object is written at a later one."""
+    for number in itertools.count():
+        body = configmap(number=str(number))
+        body["metadata"]["name"] = f"clock-{number}"
+        made = (await kube.post(path("configmaps", ns), body, fieldManager="clock")).expect(201)
+        if _written(made)["clock"][0] > moment:
+            return
+        await asyncio.sleep(0.05)
 
 
 async def test_keyed_lists_are_merged_item_by_item(kube: Kube, ns: str) -> None:

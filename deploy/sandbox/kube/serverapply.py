@@ -75,7 +75,8 @@ def _hand_over(
             kept.append(_entry(manager, UPDATE, new["apiVersion"], present, now, subresource))
         return kept
     mine["fieldsV1"] = ownership.union(ownership.subtract(mine["fieldsV1"], changed), present)
-    mine["time"] = now
+    if present:  # who only removes moves no time
+        mine["time"] = now
     return [entry for entry in kept if entry["fieldsV1"]]
 
 
