@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from schemas.names import OBJECT_NAME, fitted
 from schemas.resources import CONFIG_MAP, SECRET, Resource
+from schemas.revision import digest
 
 CONFIGS = {"configmap": CONFIG_MAP, "secret": SECRET}
 """By the first part of a key such as ``configmap/podinfo``, as ``status.trackedConfigs`` has them."""
@@ -41,6 +43,31 @@ def resource_of(key: str) -> tuple[Resource, str]:
     """Kind and name of the object behind a key such as ``secret/podinfo``."""
     kind, _, name = key.partition("/")
     return CONFIGS[kind], name
+
+
+def copy_names(canary: str, key: str) -> tuple[str, str, str]:
+    """What a primary's copy of ``key`` may be called: each where the one before it is another's.
+
+    The usual name is the peer's (spec targets 3.5). Nobody comes upon the last one by chance.
+    """
+    name, own = key.partition("/")[2], digest(f"{canary}/{key}")[:8]
+    return f"{name}-primary", f"{name}-{canary}-primary", fitted(name, end=f"-{own}-primary")
+
+
+def free_copy_names(canary: str, key: str, read: Collection[str]) -> tuple[str, ...]:
+    """Those of them that no other of the keys in ``read``, which pods read together, is called or may be copied to."""
+
+    def is_free(copy: str) -> bool:
+        kind = key.partition("/")[0]
+        original = f"{kind}/{copy.removesuffix('-primary')}"
+        return len(copy) <= OBJECT_NAME and f"{kind}/{copy}" not in read and (original == key or original not in read)
+
+    return tuple(copy for copy in copy_names(canary, key) if is_free(copy))
+
+
+def absent_name(canary: str, key: str) -> str:
+    """What a primary reads in place of ``key`` while that is not there: nothing is ever called so."""
+    return fitted(key.partition("/")[2], end=f"-{digest(f'{canary}/{key}')[:8]}-absent")
 
 
 def places(template: Mapping[str, Any]) -> Iterator[Place]:

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from schemas.base import Wire
+from schemas.revision import digest
+
+LABEL_VALUE = 63
+"""Characters that the value of a label may have; a Service's name, too."""
+OBJECT_NAME = 253
+"""Characters that the names of most objects may have."""
 
 
 class Names(Wire):
@@ -24,6 +30,14 @@ class Names(Wire):
 
     def same_target(self, other: Names) -> bool:
         return (self.kind, self.target) == (other.kind, other.target)
+
+
+def fitted(name: str, most: int = OBJECT_NAME, *, end: str = "") -> str:
+    """``name`` with ``end``; one of more than ``most`` characters is cut, and told from its like by a digest."""
+    if len(name + end) <= most:
+        return name + end
+    mark = f"-{digest(name)[:8]}{end}"
+    return name[: most - len(mark)].rstrip("-._") + mark
 
 
 def subject_token(name: str) -> str:

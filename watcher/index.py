@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.canary import Canary
-from schemas.configs import CONFIGS
+from schemas.configs import CONFIGS, copy_names
 from schemas.resources import ROUTE_TABLE, SERVICE, UPSTREAM
 
 
@@ -68,8 +68,9 @@ def dependencies(canary: Canary) -> dict[Key, Role]:
         if key := config_key(canary.metadata.namespace, tracked):
             found.setdefault(key, Role.CONFIG)
     for tracked in status.tracked_configs:
-        if key := config_key(canary.metadata.namespace, f"{tracked}-primary"):
-            found.setdefault(key, Role.COPY)
+        if key := config_key(canary.metadata.namespace, tracked):
+            for name in copy_names(canary.metadata.name, tracked):
+                found.setdefault(key._replace(name=name), Role.COPY)
     return found
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.canary import Canary
-from schemas.configs import CONFIGS
+from schemas.configs import CONFIGS, copy_names, resource_of
 from schemas.resources import (
     CANARY,
     CONTROLLER_REVISION,
@@ -84,26 +84,16 @@ def owned_by(item: Mapping[str, Any], *uids: str) -> bool:
 def made(canary: Canary) -> tuple[Place, ...]:
     """Whatever may have been made for it; the primary last."""
     ref, kind = canary.spec.autoscaler_ref, TARGETS.get(canary.spec.target_ref.kind)
-    configs = [tracked.partition("/") for tracked in canary.status.tracked_configs]
+    configs = [tracked for tracked in canary.status.tracked_configs if tracked.partition("/")[0] in CONFIGS]
     return (
         *left_behind(canary),
         *((Place(SERVICE, f"{canary.service}-canary"),) if kind is SERVICE else ()),
         *((Place(SERVICE, f"{canary.service}-primary"),) if kind is not SERVICE else ()),
         Place(UPSTREAM, canary.upstream("primary")),
         *((Place(SCALERS[ref.kind], f"{ref.name}-primary"),) if ref and ref.kind in SCALERS else ()),
-        *(
-            Place(CONFIGS[config], copy)
-            for config, _, name in configs
-            if config in CONFIGS
-            for copy in copy_names(canary, name)
-        ),
+        *(Place(resource_of(key)[0], copy) for key in configs for copy in copy_names(canary.metadata.name, key)),
         *((Place(kind, canary.primary),) if kind else ()),
     )
-
-
-def copy_names(canary: Canary, name: str) -> tuple[str, str]:
-    """The usual name of the primary's copy of a config, and the one to take when that is another Canary's."""
-    return f"{name}-primary", f"{name}-{canary.metadata.name}-primary"
 
 
 def own(canary: Canary) -> tuple[Place, ...]:

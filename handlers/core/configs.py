@@ -13,12 +13,14 @@ from handlers.core.belongings import keeper_name, owners
 from handlers.core.desired import Object
 from handlers.core.kinds.anatomy import included
 from schemas.canary import Canary
-from schemas.configs import checksum, places, references
+from schemas.configs import checksum, free_copy_names, places, references
 from schemas.gloo import fence_of
-from schemas.workload import PRIMARY_STEP
+from schemas.workload import PRIMARY_STEP, Workload
 
 COPIES = "canarybus.dev/copies"
 """On a primary: the copies that were made for it and are not taken back yet."""
+COPY_OF = "canarybus.dev/copy-of"
+"""On a copy: the key of what it copies. One that lacks it was made by the peer, or before there was this mark."""
 CHECKSUM = "canarybus.dev/checksum"
 """On a copy: of its content as we wrote it, so that a foreign edit is told from another Canary's promotion."""
 _CONTENT = ("data", "binaryData")
@@ -75,13 +77,38 @@ def renamed(revision: Revision, names: Mapping[str, str]) -> Object:
 # ---- copies
 
 
-def is_anothers(canary: Canary, config: Config, existing: Mapping[str, Any]) -> bool:
-    """Whether writing our content would change what somebody else's pods read, or what nobody gave us.
+def names_to_take(
+    canary: Canary, revision: Revision, target: Workload | None, existing: Workload | None
+) -> dict[str, tuple[str, ...]]:
+    """What each copy may be called, by the key of its original; first the name under which the primary reads it.
 
-    Several Canaries share a copy while they want the same in it.
+    Never one by which the revision, or the target as it is now, reads something else.
+    """
+    read, live = references(revision.content), references(target.content if target else {})
+    now = _names_in_force(revision, existing) if existing and existing.runs(canary.status.primary_revision) else {}
+    found = {}
+    for key in (config.key for config in revision.configs):
+        kind = key.partition("/")[0]
+        names = [name for name in free_copy_names(canary.metadata.name, key, read) if f"{kind}/{name}" not in live]
+        found[key] = tuple(sorted(names, key=[now.get(key), *names].index))
+    return found
+
+
+def _names_in_force(revision: Revision, primary: Workload) -> dict[str, str]:
+    """Of a primary that runs ``revision``, so that it names something at the very places where that does."""
+    pairs = zip(places(revision.content), places(primary.content), strict=False)
+    return {original.key: copy.name for original, copy in pairs if original.kind == copy.kind}
+
+
+def is_anothers(canary: Canary, config: Config, existing: Mapping[str, Any]) -> bool:
+    """Whether writing our content would change what other pods read, or what nobody gave us.
+
+    Several Canaries share a copy while they want the same in it. A copy of something else stays that, even if it is
+    ours: the primary's pods read it until they are replaced.
     """
     canaries = _canaries(existing)
-    if not canaries:
+    original = (existing["metadata"].get("annotations") or {}).get(COPY_OF, config.key)
+    if not canaries or original != config.key:
         return True
     if all(_is(canary, item) for item in canaries):
         return False
@@ -95,7 +122,7 @@ def copied(
     body: Object = copy.deepcopy(dict(existing or {}))
     before = body.get("metadata") or {}
     others = [{**item, "controller": False} for item in before.get("ownerReferences") or () if not _is(canary, item)]
-    marks = {CHECKSUM: config.checksum, _fence(canary): str(canary.status.primary_step)}
+    marks = {COPY_OF: config.key, CHECKSUM: config.checksum, _fence(canary): str(canary.status.primary_step)}
     body["metadata"] = {
         **before,
         "name": name,

@@ -9,11 +9,11 @@ from typing import Any
 from handlers.adapters.errors import AlreadyExists, Conflict, Invalid
 from handlers.adapters.kube import Kube, Object
 from handlers.core import configs
-from handlers.core.belongings import copy_names
 from handlers.core.configs import Config, Revision
+from handlers.core.observation import Observation
 from handlers.together import together
 from schemas.canary import Canary
-from schemas.configs import resource_of
+from schemas.configs import copy_names, resource_of
 from schemas.resources import TARGETS
 
 
@@ -23,18 +23,20 @@ class ConfigCopies:
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
 
-    async def write(self, canary: Canary, revision: Revision, prefixes: Sequence[str]) -> dict[str, str]:
+    async def write(self, canary: Canary, revision: Revision, seen: Observation) -> dict[str, str]:
         """The names of the copies by the key of what they copy; all of them are as the revision wants them.
 
-        ``prefixes`` of the labels that they take over.
         Raises Conflict when one has moved on, or carries a later step of this Canary.
         """
-        names = await together(*(self._write(canary, config, prefixes) for config in revision.configs))
+        possible = configs.names_to_take(canary, revision, seen.target_workload, seen.primary_workload)
+        prefixes = seen.rules.include_label_prefix
+        wanted = ((config, possible[config.key]) for config in revision.configs)
+        names = await together(*(self._write(canary, config, names, prefixes) for config, names in wanted))
         return {config.key: name for config, name in zip(revision.configs, names, strict=True)}
 
-    async def _write(self, canary: Canary, config: Config, prefixes: Sequence[str]) -> str:
-        resource, _ = resource_of(config.key)
-        for name in copy_names(canary, config.name):
+    async def _write(self, canary: Canary, config: Config, names: Sequence[str], prefixes: Sequence[str]) -> str:
+        resource, original = resource_of(config.key)
+        for name in names:
             existing = await self._kube.find(resource, canary.metadata.namespace, name)
             if existing is None:
                 await self._create(config, configs.copied(canary, config, name, prefixes))
@@ -42,8 +44,10 @@ class ConfigCopies:
             if not configs.is_anothers(canary, config, existing):
                 await self._follow(canary, config, existing, configs.copied(canary, config, name, prefixes, existing))
                 return name
+        taken = ", ".join(copy_names(canary.metadata.name, config.key))
         raise Invalid(
-            f"{resource.kind} {name}.{canary.metadata.namespace} belongs to somebody else; rename or delete it"
+            f"no name is left for the primary's copy of {resource.kind} {original}.{canary.metadata.namespace}: "
+            f"{taken} are somebody else's or read as they are; rename or delete one of them"
         )
 
     async def _create(self, config: Config, body: Object) -> None:

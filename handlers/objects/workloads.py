@@ -61,7 +61,7 @@ class Workloads:
     async def _run_on_primary(self, canary: Canary, seen: Observation, target: Workload, revision: Revision) -> None:
         """What it reads first, then the template that reads it."""
         status, existing = canary.status, seen.primary_workload
-        names = await self._copies.write(canary, revision, seen.rules.include_label_prefix)
+        names = await self._copies.write(canary, revision, seen)
         note = configs.note(seen.primary, revision, names)
         source = Source(canary, target, status.primary_revision, configs.renamed(revision, names), seen.rules)
         if existing is not None and is_inherited(source, status, existing):

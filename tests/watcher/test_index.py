@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.configs import copy_names
 from tests.watcher.test_compare import canary
 from watcher.index import Index, Key, config_key, dependencies, tracked_name
 
@@ -31,7 +32,7 @@ def test_a_canary_depends_on_everything_that_is_named_after_it() -> None:
         "Upstream/source": "source",
         "Secret/token": "config",
         "ConfigMap/later": "config",
-        "Secret/token-primary": "copy",
+        **dict.fromkeys([f"Secret/{name}" for name in copy_names("podinfo", "secret/token")], "copy"),
     }
     assert Key("Upstream", "gloo-system", "source") in found
 
