@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from handlers.adapters.webhooks import Webhooks, payload_of
 from handlers.core.hooks import phase_told
 from handlers.core.observation import Answers, Observation
-from handlers.core.plan import Plan
-from handlers.core.verdict import everything_passed, judge
+from handlers.core.plan import Plan, asks_gates
 from handlers.measure import Measurer
 from schemas.canary import Canary, Webhook
 from schemas.measurement import HookAnswer
@@ -35,7 +34,7 @@ class Asker:
             return answers
         measured = await self._measurer.measure(canary, seen, plan.metrics)
         answers = answers.model_copy(update={"measurements": measured})
-        if not everything_passed(judge(canary, seen, answers)):
+        if not asks_gates(canary, seen, answers):
             return answers
         gates = await self._hooks(canary, plan.gates, until=False)
         return answers.model_copy(update={"hooks": (*answers.hooks, *gates)})

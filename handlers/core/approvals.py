@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from handlers.core.draft import Draft
 from handlers.core.observation import Answers
 from handlers.core.texts import paused_by
 from schemas.asked import ClosedGate
-from schemas.canary import HookType
+from schemas.canary import HookType, Webhook
 from schemas.measurement import HookAnswer
-from schemas.status import CanaryStatus, Reason
+from schemas.status import CanaryStatus, Phase, Reason, Severity
 
 _WAITING_FOR = {
     HookType.CONFIRM_ROLLOUT: ("approval", "Canary is waiting for approval."),
@@ -19,6 +21,11 @@ _WAITING_FOR = {
     HookType.CONFIRM_PROMOTION: ("promotion approval", "Canary promotion is waiting for approval."),
 }
 """The peer's words for event and alert (spec lifecycle 2.8, 2.11)."""
+HELD_IN = {
+    HookType.CONFIRM_TRAFFIC_INCREASE: Phase.PROGRESSING,
+    HookType.CONFIRM_PROMOTION: Phase.WAITING_PROMOTION,
+}
+"""The gates of an analysis in their order, with the phase in which a closed one is waited for."""
 
 
 def is_approved(status: CanaryStatus, kind: HookType) -> bool:
@@ -28,23 +35,57 @@ def is_approved(status: CanaryStatus, kind: HookType) -> bool:
 
 
 def hold_closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
-    """People are told once; what the gate itself says is kept in the status: it may change with every answer."""
+    noted = note_closed(draft, kind, closed)
+    return noted.hold(Reason.GATE_CLOSED, _halt(draft, kind, closed), waiting_for="gate", quiet=True)
+
+
+def note_closed(draft: Draft, kind: HookType, closed: HookAnswer) -> Draft:
+    """People are told once, whatever else has held it in between; what the gate itself says may change each time."""
     before = draft.status.closed_gate
-    same = before is not None and (before.gate, before.hook) == (kind.value, closed.name)
-    # another gate may have opened in this very slot: what its closing alerted was about that one
-    alarmed = before is not None and before.gate == kind.value
-    since = before.since if before is not None and same else draft.seen.now
-    what, alert = _WAITING_FOR[kind]
-    muted = any(hook.name == closed.name and hook.mute_alert for hook in draft.canary.spec.analysis.hooks(kind))
-    gate = ClosedGate(gate=kind.value, hook=closed.name, message=closed.text, since=since)
-    return draft.set(closed_gate=gate).hold(
-        Reason.GATE_CLOSED,
-        f"Halt {draft.place} advancement waiting for {what} {closed.name}",
-        waiting_for="gate",
-        alert=alert,
-        severity=None if muted else "warn",
-        alarmed=alarmed,
-    )
+    gate = ClosedGate(gate=kind.value, hook=closed.name, message=closed.text, since=draft.seen.now)
+    if before is not None and (before.gate, before.hook) == (gate.gate, gate.hook):
+        return draft.set(closed_gate=gate.model_copy(update={"since": before.since}))
+    # a second gate of the type behind one that people were alerted of is an event, no second alert
+    alerted = before is not None and before.gate == kind.value and _alerts(draft, kind, before.hook)
+    severity: Severity | None = "warn" if _alerts(draft, kind, closed.name) and not alerted else None
+    _, alert = _WAITING_FOR[kind]
+    text = _halt(draft, kind, closed)
+    return draft.set(closed_gate=gate).tell(Reason.GATE_CLOSED, text, warn=True, alert=alert, severity=severity)
+
+
+def forget_gone(draft: Draft) -> Draft:
+    """A gate that was taken out of the spec while it was closed holds nothing any more, and cannot be approved."""
+    closed = draft.status.closed_gate
+    hooks = draft.canary.spec.analysis.webhooks
+    if closed is None or any((hook.hook_type.value, hook.name) == (closed.gate, closed.hook) for hook in hooks):
+        return draft
+    free = draft.set(closed_gate=None)
+    if draft.held_for != Reason.GATE_CLOSED:
+        return free
+    return free.go_on("gate" if draft.status.phase in (Phase.WAITING, Phase.WAITING_PROMOTION) else "")
+
+
+def _halt(draft: Draft, kind: HookType, closed: HookAnswer) -> str:
+    what, _ = _WAITING_FOR[kind]
+    return f"Halt {draft.place} advancement waiting for {what} {closed.name}"
+
+
+def _alerts(draft: Draft, kind: HookType, name: str) -> bool:
+    return any(hook.name == name and not hook.mute_alert for hook in draft.canary.spec.analysis.hooks(kind))
+
+
+def hear_gates(draft: Draft, due: Iterable[Webhook], answers: Answers) -> Draft:
+    """While data are missing a gate that was closed is asked all the same: open or approved, it keeps nothing any more.
+
+    One of those that are ``due`` that could not be asked is as it was. No approval is used up by this.
+    """
+    for kind, phase in HELD_IN.items():
+        if closed := answers.failed(kind):
+            return note_closed(draft.enter(phase), kind, closed)
+    unasked = (hook for hook in due if hook.name not in {answer.name for answer in answers.of(hook.hook_type)})
+    if any(not is_approved(draft.status, hook.hook_type) for hook in unasked):
+        return draft
+    return draft.enter(Phase.PROGRESSING).set(closed_gate=None)
 
 
 def hold_paused(draft: Draft, *, quiet: bool = False) -> Draft:

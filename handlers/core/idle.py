@@ -244,9 +244,7 @@ def waiting(draft: Draft) -> Draft:
 def _newer(draft: Draft) -> Draft:
     """Approvals were for another revision: people are asked again, and the gate at the next slot."""
     revision, now = draft.seen.target_revision, draft.seen.now
-    moved = name_changes(draft).set(
-        canary_revision=revision, revision_since=now, approved=None, closed_gate=None, waiting_for="gate"
-    )
+    moved = name_changes(draft).set(canary_revision=revision, revision_since=now, approved=None, waiting_for="gate")
     alert = any(not hook.mute_alert for hook in _gate(draft))
     return moved.tell(
         Reason.NEW_REVISION,

@@ -1,6 +1,7 @@
 """What to ask before deciding: rollback hooks, then rollout hooks, then all metrics together, gates last.
 
-Gates are asked only if everything else passed; a closed gate never keeps the rest from being asked (design section 4).
+Gates are asked only if everything else passed, a closed one also while data are missing; it never keeps the rest from
+being asked (design section 4).
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 
 from handlers.core.approvals import is_approved
 from handlers.core.gate import analysis_blocked, canary_blocked
-from handlers.core.observation import Observation
+from handlers.core.observation import Answers, Observation
 from handlers.core.strategy import next_step
+from handlers.core.verdict import everything_passed, judge, some_count
 from schemas.analysis import Check
 from schemas.canary import Canary, HookType, Webhook
 from schemas.status import JUDGED, Phase
@@ -48,6 +50,18 @@ def plan(canary: Canary, seen: Observation) -> Plan:
             return _analysis(canary, seen)
         case _:
             return Plan()
+
+
+def asks_gates(canary: Canary, seen: Observation, answers: Answers) -> bool:
+    """Whether it is the turn of ``gates``: everything passed, or one of them may keep what is not decided waiting."""
+    if everything_passed(judge(canary, seen, answers)):
+        return True
+    return waits_at_gate(canary) and not some_count(canary, seen, answers)
+
+
+def waits_at_gate(canary: Canary) -> bool:
+    """As far as is known; where another controller waited nobody knows which hook it was."""
+    return canary.status.closed_gate is not None or canary.status.phase is Phase.WAITING_PROMOTION
 
 
 def is_fresh(canary: Canary, seen: Observation) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handlers.core import endings
-from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
+from handlers.core.approvals import HELD_IN, hear_gates, hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import (
@@ -17,7 +17,7 @@ from handlers.core.gate import (
     target_gone,
 )
 from handlers.core.observation import Answers
-from handlers.core.plan import gates_due, is_fresh
+from handlers.core.plan import gates_due, is_fresh, waits_at_gate
 from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.strategy import Next, next_step
 from handlers.core.texts import held_by
@@ -148,6 +148,8 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
     if decisive := next((hook for hook in hooks if hook.verdict == "fail"), often):
         return _count_failure(judged, reason_of(decisive), decisive.message)
     if halting := next((check for check in checks if check.verdict != "pass"), None):
+        if waits_at_gate(draft.canary):
+            judged = hear_gates(judged, gates_due(draft.canary), answers)
         return _undecided(judged, halting)
     judged = judged.set(no_data_since=None)
     if blocked := canary_blocked(draft.canary, draft.seen):
@@ -243,10 +245,7 @@ def _advance(draft: Draft, answers: Answers) -> Draft:
     if draft.status.paused:
         return hold_paused(draft)
     due = {hook.hook_type for hook in gates_due(draft.canary)}
-    for kind, phase in (
-        (HookType.CONFIRM_TRAFFIC_INCREASE, Phase.PROGRESSING),
-        (HookType.CONFIRM_PROMOTION, Phase.WAITING_PROMOTION),
-    ):
+    for kind, phase in HELD_IN.items():
         if kind not in due:
             continue
         if not is_approved(draft.status, kind):
@@ -257,7 +256,10 @@ def _advance(draft: Draft, answers: Answers) -> Draft:
                 return draft.go_on("gate")
         draft = pass_open(draft, kind, answers)
     analysis = draft.canary.spec.analysis
-    return _take(draft.set(approved=None), next_step(analysis, draft.status.canary_weight, draft.status.iterations))
+    return _take(
+        draft.set(approved=None, closed_gate=None),
+        next_step(analysis, draft.status.canary_weight, draft.status.iterations),
+    )
 
 
 def _take(draft: Draft, following: Next) -> Draft:

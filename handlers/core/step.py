@@ -18,6 +18,7 @@ from typing import Any, assert_never
 from handlers.core import commands, endings, handover, idle, initialising, progressing, promoting, renaming, terminating
 from handlers.core.adoption import adopt, is_foreign
 from handlers.core.aftermath import made_before_routes
+from handlers.core.approvals import forget_gone
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
@@ -89,6 +90,8 @@ def _arrive(draft: Draft) -> Draft:
     judged = status.phase in JUDGED and not idle_hands
     if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
         draft = draft.set(last_tick=seen.tick.slot)
+    if judged:
+        draft = forget_gone(draft)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
         text = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace} gets a status from the gateway now"
         draft = draft.set(gateway_silent=False).tell(Reason.MENDED, text)

@@ -43,6 +43,12 @@ def counts(canary: Canary, metric: Check, measured: Measurement, seen: Observati
     return canary.status.in_a_row.get(metric.key, 0) + 1 >= metric.consecutive
 
 
+def some_count(canary: Canary, seen: Observation, answers: Answers) -> bool:
+    """Whether a metric among the answers is a failed check."""
+    asked = {metric.key: metric for metric in canary.spec.analysis.checks}
+    return any(counts(canary, asked[item.name], item, seen) for item in answers.measurements if item.name in asked)
+
+
 def everything_passed(checks: tuple[CheckResult, ...]) -> bool:
     return all(check.verdict == "pass" for check in checks)
 

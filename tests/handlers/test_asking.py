@@ -188,3 +188,24 @@ async def test_a_rollback_hook_is_asked_first_and_ends_everything(house: House) 
     await house.tick()
     assert house.answering.asked == ["back"]
     assert (await house.status()).phase is Phase.FAILED
+
+
+async def test_only_a_gate_that_was_closed_is_asked_while_data_are_missing(house: House) -> None:
+    gate = {"name": "more", "type": "confirm-traffic-increase", "url": f"{house.answering.url}/hook/more"}
+    await house.prepare(analysis={"webhooks": [gate], "metrics": [{**METRICS[0], "templateRef": None, "query": "q"}]})
+    await _judging(house)
+    house.answering.value = None
+    house.answering.asked.clear()
+    await house.tick()
+    assert house.answering.asked == ["query"]
+    house.answering.value, house.answering.gates["more"] = "1", 403
+    await house.tick()
+    house.answering.value = None
+    house.answering.asked.clear()
+    await house.tick()
+    assert house.answering.asked == ["query", "more"]
+    assert (await house.status()).waiting_for == "gate"
+    house.answering.gates["more"] = 200
+    await house.tick()
+    status = await house.status()
+    assert (status.waiting_for, status.closed_gate) == ("data", None)

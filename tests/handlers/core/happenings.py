@@ -30,7 +30,8 @@ SPECS = (
 )
 """Some with every hook, some with few: what is never asked cannot be got wrong."""
 
-WHAT = ("invalid", "valid", "suspend", "go on", "skip", "analyse", "lower", "rename", "weights", "A/B", "blue/green")
+STRATEGIES = ("weights", "A/B", "blue/green")
+WHAT = ("invalid", "valid", "suspend", "go on", "skip", "analyse", "lower", "ungated", "gated", "rename", *STRATEGIES)
 """Of a Canary's spec, edited."""
 Event = tuple[Any, ...]
 ticks = st.just(("tick",))
@@ -168,6 +169,10 @@ def edit(world: Watched, what: str) -> None:
             asked = {name: analysis.get(name, []) for name in ("metrics", "webhooks")}
             made = {"weights": weighted, "A/B": ab_testing, "blue/green": blue_green}[what](**asked)
             world.edit(analysis=made["analysis"])
+        case "ungated" | "gated":
+            hooks = [one for one in analysis.get("webhooks", []) if not one["type"].startswith("confirm-")]
+            gates = [hook(name) for name in HOOKS if name.startswith("confirm-")] if what == "gated" else []
+            world.edit(analysis={**analysis, "webhooks": hooks + gates})
         case "lower":
             world.edit(analysis={**analysis, "maxWeight": 30, "threshold": 2})
 

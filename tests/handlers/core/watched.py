@@ -66,6 +66,7 @@ class Watched(World):
             _moves_legally(before, after, self.now)
         _keeps_its_slots(before, after)
         _says_what_it_waits_for(after)
+        _waits_for_a_gate_that_there_is(canary, seen, after)
         if isinstance(stimulus, Tick) and after.last_tick != before.last_tick:
             _stands_still_for_a_reason(before, after)
         if after.phase is Phase.SUCCEEDED and after.primary_step:
@@ -180,6 +181,12 @@ def _says_what_it_waits_for(status: CanaryStatus) -> None:
     assert not held or (ready is not None and ready.message), "held without a word"
     if status.phase in (Phase.WAITING, Phase.FINALISING, Phase.INITIALIZING):
         assert status.waiting_for or held, f"{status.phase} waits for nothing"
+
+
+def _waits_for_a_gate_that_there_is(canary: Canary, seen: Observation, after: CanaryStatus) -> None:
+    closed, undecided = after.closed_gate, canary.spec.suspend or seen.problems
+    gates = {(hook.hook_type.value, hook.name) for hook in canary.spec.analysis.webhooks}
+    assert closed is None or undecided or (closed.gate, closed.hook) in gates, f"{closed} is in the spec no more"
 
 
 def _stands_still_for_a_reason(before: CanaryStatus, after: CanaryStatus) -> None:

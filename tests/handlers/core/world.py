@@ -11,9 +11,8 @@ from handlers.core.aftermath import carried_out
 from handlers.core.draft import Decision
 from handlers.core.gate import makes
 from handlers.core.observation import Answers, Observation
-from handlers.core.plan import Plan, plan
+from handlers.core.plan import Plan, asks_gates, plan
 from handlers.core.step import step
-from handlers.core.verdict import everything_passed, judge
 from schemas.base import format_time
 from schemas.canary import FINALIZER, Canary, HookType, Webhook
 from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
@@ -183,7 +182,7 @@ class World(Cluster):
         )
         asked = (*_names(hooks), *(one.name for one in measured))
         answers = Answers(hooks=hooks, measurements=measured, moved=self.moved, asked=asked)
-        if not everything_passed(judge(canary, seen, answers)):
+        if not asks_gates(canary, seen, answers):
             return answers
         gates = self._until(wanted.gates, passed=False)
         return answers.model_copy(update={"hooks": hooks + gates, "asked": asked + _names(gates)})
