@@ -73,6 +73,7 @@ class Observer:
             selector_labels=settings.selector_labels,
             include_label_prefix=settings.include_label_prefix,
             no_cross_namespace_refs=settings.no_cross_namespace_refs,
+            regex_max_program_size=settings.regex_max_program_size,
         )
 
     async def look(self, ref: Ref, stimulus: Stimulus) -> Sight | None:

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
         default=5.0, description="wait between routes that no longer name the canary and scaling it to zero"
     )
     gateway_settle: Wait = Field(default=5.0, description="wait after a route change when the gateway never reports")
+    regex_max_program_size: int = Field(
+        default=1024,
+        ge=1,
+        description="size up to which the gateway takes a regex, as in Gloo's Settings; 100 if they name none",
+    )
     revision_history: int = Field(default=3, ge=1, description="promoted revisions kept for rollback")
     config_tracking: bool = Field(default=True, description="ConfigMaps and Secrets are part of a revision")
     no_cross_namespace_refs: bool = Field(

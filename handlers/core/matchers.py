@@ -5,10 +5,9 @@ Gloo matches a request by its headers; Envoy matches a regular expression agains
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from handlers.core.patterns import regex_problem
+from handlers.core.patterns import is_header_name, pattern_of, regex_problem
 from schemas.canary import Canary, HttpMatch, StringMatch
 
 Object = dict[str, Any]
@@ -21,23 +20,19 @@ def matchers(canary: Canary) -> list[Object]:
 
 
 def _matcher(match: HttpMatch) -> Object | None:
-    """All headers of one item, in the order of their names. None without any, or with one that RE2 refuses."""
-    headers = [_header(name, wanted) for name, wanted in sorted(match.headers.items())]
-    if not headers or any(item.get("regex") and regex_problem(item["value"]) for item in headers):
+    """All headers of one item, in the order of their names. None without any, or with one that no gateway takes."""
+    if not match.headers or not all(_is_taken(name, wanted) for name, wanted in match.headers.items()):
         return None
-    return {"headers": headers}
+    return {"headers": [_header(name, wanted) for name, wanted in sorted(match.headers.items())]}
+
+
+def _is_taken(name: str, wanted: StringMatch) -> bool:
+    """How large a pattern may be is a setting of the gateway: that is judged before anything is rendered."""
+    return is_header_name(name) and not regex_problem(pattern_of(wanted) or "")
 
 
 def _header(name: str, wanted: StringMatch) -> Object:
     if wanted.exact:
         return {"name": name, "value": wanted.exact}
-    return {"name": name, "value": _pattern(wanted) or _EMPTY, "regex": True}
-
-
-def _pattern(wanted: StringMatch) -> str:
-    """Never empty in the end: to Gloo no value means that the header need only be there."""
-    if wanted.prefix is not None:
-        return re.escape(wanted.prefix) + ".*"
-    if wanted.suffix is not None:
-        return ".*" + re.escape(wanted.suffix)
-    return wanted.regex or ""
+    # never empty: to Gloo no value means that the header need only be there
+    return {"name": name, "value": pattern_of(wanted) or _EMPTY, "regex": True}

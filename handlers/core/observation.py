@@ -33,6 +33,7 @@ class Rules(Wire):
     selector_labels: tuple[str, ...] = ("app", "name", "app.kubernetes.io/name")
     include_label_prefix: tuple[str, ...] = ()
     no_cross_namespace_refs: bool = False
+    regex_max_program_size: int = 1024
 
 
 class Answers(Wire):

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
-from handlers.core.patterns import regex_problem
+from handlers.core.patterns import is_header_name, pattern_of, program_size, regex_problem
 from schemas.analysis import BUILT_IN
-from schemas.canary import Canary, HookType, Metric, Strategy, Webhook
+from schemas.canary import Canary, HookType, Metric, Strategy, StringMatch, Webhook
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
 from schemas.status import IDLE, Phase
 
@@ -41,7 +41,7 @@ def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
     if canary.asked:
         # what is written now is judged, whatever is still in force
         return obstacles(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
-    return (*_service(canary), *_match(canary), *_references(canary, seen))
+    return (*_service(canary), *_match(canary, seen.rules.regex_max_program_size), *_references(canary, seen))
 
 
 def _service(canary: Canary) -> Iterator[str]:
@@ -86,14 +86,30 @@ def _step_weights(weights: tuple[int, ...]) -> Iterator[str]:
         weight = following
 
 
-def _match(canary: Canary) -> Iterator[str]:
+def _match(canary: Canary, largest: int) -> Iterator[str]:
     for number, match in enumerate(canary.spec.analysis.match):
+        field = f"spec.analysis.match[{number}].headers"
         for name, wanted in match.headers.items():
-            field = f"spec.analysis.match[{number}].headers.{name}"
-            if sum(value is not None for value in (wanted.exact, wanted.prefix, wanted.suffix, wanted.regex)) != 1:
-                yield f"{field}: give exactly one of exact, prefix, suffix and regex"
-            elif wanted.regex is not None and (wrong := regex_problem(wanted.regex)):
-                yield f"{field}.regex: {wanted.regex!r} is refused by RE2, which the gateway uses: {wrong}"
+            if is_header_name(name):
+                yield from _header(f"{field}.{name}", wanted, largest)
+            else:
+                yield f"{field}: {name!r} is refused by the gateway; write the name of a header, on one line"
+
+
+def _header(field: str, wanted: StringMatch, largest: int) -> Iterator[str]:
+    """``largest``: the program size up to which the gateway takes a regular expression; it makes one of a prefix."""
+    given = [kind for kind in ("exact", "prefix", "suffix", "regex") if getattr(wanted, kind) is not None]
+    if len(given) != 1:
+        yield f"{field}: give exactly one of exact, prefix, suffix and regex"
+        return
+    field, pattern = f"{field}.{given[0]}", pattern_of(wanted) or ""
+    if wrong := regex_problem(pattern):
+        yield f"{field}: {pattern!r} is refused by RE2, which the gateway uses: {wrong}"
+    elif (size := program_size(pattern)) > largest:
+        yield (
+            f"{field}: its program size is {size}, and the gateway takes {largest} at most; shorten it, "
+            "or raise regexMaxProgramSize in Gloo's Settings and CANARYBUS_REGEX_MAX_PROGRAM_SIZE with it"
+        )
 
 
 def _metrics(canary: Canary) -> Iterator[str]:

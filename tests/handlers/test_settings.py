@@ -24,6 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
         "NO_DATA": "pass",
         "INCLUDE_LABEL_PREFIX": "team",
         "NO_CROSS_NAMESPACE_REFS": "true",
+        "REGEX_MAX_PROGRAM_SIZE": "100",
     }.items():
         monkeypatch.setenv(f"CANARYBUS_{name}", value)
 
@@ -36,7 +37,7 @@ async def test_every_decision_is_made_under_the_rules_that_are_set(house: House,
     rules = sight.seen.rules
     assert (rules.selector_labels, rules.include_label_prefix) == (("tier", "app"), ("team",))
     assert (rules.gateway_settle, rules.drain, rules.min_interval) == (7, 60, 2)
-    assert (rules.no_data, rules.no_cross_namespace_refs) == ("pass", True)
+    assert (rules.no_data, rules.no_cross_namespace_refs, rules.regex_max_program_size) == ("pass", True, 100)
 
 
 def test_a_process_takes_the_messages_of_the_handlers_that_are_set(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,8 @@ from typing import Any
 
 from handlers.adapters.kube import Object
 
+MAX_PROGRAM_SIZE = 1024
+"""``regexMaxProgramSize`` in the Settings of a default installation, which Gloo passes on; Envoy's own is 100."""
 _PATHS = ("prefix", "exact", "regex")
 
 
@@ -66,12 +68,12 @@ def specificity(matchers: list[Object]) -> tuple[int, int]:
 def envoy_match(matcher: Object) -> Object:
     """One matcher as an Envoy ``RouteMatch``."""
     kind, value = path_of(matcher) or ("prefix", "/")
-    match: Object = {"safe_regex": {"regex": value}} if kind == "regex" else {{"exact": "path"}.get(kind, kind): value}
+    match: Object = _regex(value) if kind == "regex" else {{"exact": "path"}.get(kind, kind): value}
     if matcher.get("caseSensitive") is False:
         match["case_sensitive"] = False
     headers = [_header(header) for header in matcher.get("headers") or []]
     if matcher.get("methods"):
-        headers.append({"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(matcher["methods"])}}})
+        headers.append({"name": ":method", "string_match": _regex("|".join(matcher["methods"]))})
     if headers:
         match["headers"] = headers
     if matcher.get("queryParameters"):
@@ -88,5 +90,9 @@ def _named(wanted: Object) -> Object:
     value: Any = wanted.get("value") or ""
     if not value:
         return {"name": wanted["name"], "present_match": True}
-    text = {"safe_regex": {"regex": value}} if wanted.get("regex") else {"exact": value}
+    text = _regex(value) if wanted.get("regex") else {"exact": value}
     return {"name": wanted["name"], "string_match": text}
+
+
+def _regex(pattern: str) -> Object:
+    return {"safe_regex": {"google_re2": {"max_program_size": MAX_PROGRAM_SIZE}, "regex": pattern}}

@@ -85,6 +85,15 @@ def test_a_regex_that_the_gateway_would_refuse_is_never_written() -> None:
     assert shares(only)["test-podinfo-canaryupstream-9898"] == 0, "nobody matches, so everybody is on the primary"
 
 
+@pytest.mark.parametrize("name", ["", "a\nb"])
+def test_a_header_name_that_the_gateway_would_refuse_is_never_written(name: str) -> None:
+    spec = ab_testing(
+        match=[{"headers": {name: {"exact": "1"}, "a": {"exact": "1"}}}, {"headers": {"b": {"exact": "2"}}}]
+    )
+    first, _ = desired.routes(canary(spec), 100)
+    assert first["matchers"] == [{"headers": [{"name": "b", "value": "2"}]}]
+
+
 def test_a_match_without_any_header_is_everybody_and_beside_one_it_is_nobody() -> None:
     parameter, header = {"queryParams": {"v": {"exact": "2"}}}, {"headers": {"a": {"exact": "1"}}}
     (only,) = desired.routes(canary(ab_testing(match=[parameter, {}])), 100)

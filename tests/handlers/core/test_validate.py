@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from handlers.core.observation import Observation, Rules
-from handlers.core.patterns import regex_problem
+from handlers.core.patterns import program_size, regex_problem
 from handlers.core.validate import problems
 from schemas.canary import Canary
 from schemas.events import Change, ChangeReason
@@ -80,6 +80,8 @@ def with_metric(**metric: Any) -> dict[str, Any]:
         weighted(metrics=[SUCCESS_RATE, SUCCESS_RATE]),
         weighted(webhooks=[hook("rollout", url="nats://gate.check", timeout="2m")]),
         with_match(regex=".*Firefox.*"),
+        with_match(regex="x" * 1000),
+        with_match(exact="x" * 2000),
         weighted() | {"provider": "gloo:v1", "service": {"port": 65535}},
     ],
 )
@@ -100,6 +102,13 @@ def test_a_good_canary_has_no_problems(spec: dict[str, Any]) -> None:
         (stepped(0, 20), "spec.analysis.stepWeights: [0, 20]", "percentages from 1 to 100"),
         (weighted(mirror=True), "spec.analysis.mirror", "remove it or set it to false"),
         (with_match(regex="(?!curl)"), "spec.analysis.match[0].headers.user-agent.regex: '(?!curl)'", "RE2"),
+        (with_match(suffix="x" * 1100), "spec.analysis.match[0].headers.user-agent.suffix", "1024 at most; shorten it"),
+        (ab_testing(match=[{"headers": {"": {"exact": "x"}}}]), "spec.analysis.match[0].headers: ''", "on one line"),
+        (
+            ab_testing(match=[{"headers": {"a\nb": {"exact": "x"}}}]),
+            r"spec.analysis.match[0].headers: 'a\nb'",
+            "on one line",
+        ),
         (with_match(), "spec.analysis.match[0].headers.user-agent", "exactly one of exact, prefix, suffix and regex"),
         (with_match(exact="a", prefix="b"), "spec.analysis.match[0].headers.user-agent", "give exactly one"),
         (with_metric(name="errors"), "spec.analysis.metrics[0].name: 'errors'", "give it a query or a templateRef"),
@@ -228,6 +237,17 @@ def test_a_regex_that_the_gateway_accepts_is_no_problem(pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["(", "(?<!a)b", "a{2000}", "[z-a]", r"\1"])
 def test_a_regex_that_the_gateway_refuses_is_told_in_its_words(pattern: str) -> None:
     assert regex_problem(pattern)
+
+
+def test_a_regex_is_refused_beyond_the_size_that_the_gateway_is_set_to_and_told_what_to_raise() -> None:
+    spec, size = with_match(regex="x" * 200), program_size("x" * 200)
+    assert found(spec, rules=Rules(regex_max_program_size=size)) == ()
+    (problem,) = found(spec, rules=Rules(regex_max_program_size=size - 1))
+    assert problem == (
+        f"spec.analysis.match[0].headers.user-agent.regex: its program size is {size}, and the gateway takes "
+        f"{size - 1} at most; shorten it, or raise regexMaxProgramSize in Gloo's Settings and "
+        "CANARYBUS_REGEX_MAX_PROGRAM_SIZE with it"
+    )
 
 
 def test_an_unknown_webhook_type_does_not_keep_anybody_from_telling_the_problem() -> None:

@@ -17,6 +17,8 @@ from deploy.sandbox.gateway.snapshot import Snapshot, Translation
 from deploy.sandbox.gateway.translate import translate
 from deploy.sandbox.network import free_port
 from handlers.adapters.kube import Object
+from handlers.core.patterns import is_header_name, program_size
+from schemas.settings import Settings
 from tests.patience import PATIENCE
 from tests.sandbox.backends import Network, backend, saying
 from tests.sandbox.gateway.objects import (
@@ -182,6 +184,31 @@ async def test_an_invalid_regular_expression_freezes_the_routes_of_every_applica
     assert await gateway.apply(weighted(0, 100), other=moved)
     assert await gateway.client.get() == (200, "canary")
     assert await gateway.client.get(host="other.example.com") == (200, "canary")
+
+
+def insiders(pattern: str) -> Object:
+    return weighted(0, 100, matchers=[{"headers": [{"name": "x", "value": pattern, "regex": True}]}])
+
+
+async def test_the_largest_pattern_that_a_canary_may_have_is_the_largest_that_the_gateway_takes(
+    gateway: Gateway,
+) -> None:
+    """Beyond it every application's routes would be frozen, so the sandbox must draw the line where Gloo does."""
+    limit = Settings().regex_max_program_size
+    size_of_nothing = program_size("a") - 1
+    largest, larger = ("a" * (limit - size_of_nothing + more) for more in (0, 1))
+    assert (program_size(largest), program_size(larger)) == (limit, limit + 1)
+    assert await gateway.apply(insiders(largest), weighted(100, 0))
+    assert await gateway.client.get(headers={"x": largest}) == (200, "canary")
+    assert not await gateway.apply(insiders(larger), weighted(100, 0))
+
+
+@pytest.mark.parametrize("name", ["", "two\nlines", "x\r", "x-user id", "Ünsinn"])
+async def test_the_gateway_takes_the_header_names_that_a_canary_may_have_and_no_others(
+    gateway: Gateway, name: str
+) -> None:
+    matching = weighted(0, 100, matchers=[{"headers": [{"name": name, "value": "v"}]}])
+    assert await gateway.apply(matching, weighted(100, 0)) is is_header_name(name)
 
 
 async def test_an_upstream_that_is_gone_is_forgotten_with_its_endpoints(gateway: Gateway, tmp_path: Path) -> None:
