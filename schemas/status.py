@@ -181,13 +181,16 @@ class CanaryStatus(Wire):
     traffic_until: Moment | None = None
     approved: Approved | None = None
     closed_gate: ClosedGate | None = None
-    skip_to: Literal["", "promotion"] = ""
+    skip_to: Literal["", "promotion", "skipAnalysis"] = ""
+    """Whether the analysis was left out, by the command ``promote`` or by the spec as it was when that took effect."""
     pre_rollout_passed: bool = False
     gateway_silent: bool = False
     in_a_row: dict[str, int] = {}
     returning: Returning | None = None
     primary_floor: int = 0
     """The fewest replicas that the primary's scaler may make in a rollout and for a while after; 0: its own minimum."""
+    primary_replicas: int = 0
+    """What the primary had when the last step was made: should it be deleted, it comes back with as many."""
     hand_over: HandOver | None = None
     paused: Paused | None = None
     alerts: dict[str, str] = {}

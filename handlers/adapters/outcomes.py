@@ -78,7 +78,9 @@ class Outcomes:
 
     def _ended(self, canary: Canary, after: CanaryStatus, outcome: str) -> None:
         strategy = canary.status.strategy or canary.spec.analysis.strategy.value
-        skipped = canary.spec.skip_analysis or canary.status.skip_to == "promotion"
+        # an edit of the spec while the primary takes over changes nothing any more
+        undecided = canary.status.phase not in (Phase.PROMOTING, Phase.FINALISING)
+        skipped = bool(canary.status.skip_to) or (undecided and canary.spec.skip_analysis)
         family = self._failures if outcome == "failed" else self._successes
         if outcome != "reverted":
             analysis = "skipped" if skipped else "completed"

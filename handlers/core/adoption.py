@@ -89,7 +89,7 @@ def _idle(draft: Draft, weight: int) -> tuple[Draft, str]:
     if weight and serves:
         # the peer's end of a failed promotion: nobody knows whether the primary is any good
         kept = _inherit(draft.enter(Phase.FAILED) if phase is Phase.WAITING else draft, weight)
-        return kept.set(canary_revision=refused), "users stay on the canary until the primary is ready"
+        return handover.begin(kept).set(canary_revision=refused), "users stay on the canary until the primary is ready"
     unusual = f"{draft.target_place} has no pods, routing all traffic to primary" if weight else ""
     known = take_stock(_inherit(draft, 0).set(canary_revision=refused))
     if phase is Phase.WAITING:
@@ -138,8 +138,10 @@ def _promoting(draft: Draft, weight: int) -> Draft:
     """The primary has the analysed revision already; what it ran before is not known."""
     phase = Phase.FINALISING if draft.status.phase is Phase.FINALISING and not weight else Phase.PROMOTING
     carried = carried_revision(draft.canary, draft.seen)
-    known = _inherit(draft.enter(phase), weight).run_on_primary(carried)
-    return known.set(canary_revision=carried, promoted_revision="", adopted_step=draft.step, waiting_for="primary")
+    known = handover.begin(_inherit(draft.enter(phase), weight).run_on_primary(carried))
+    skipped = "skipAnalysis" if draft.canary.spec.skip_analysis else ""
+    known = known.set(skip_to=skipped, canary_revision=carried, promoted_revision="")
+    return known.set(adopted_step=draft.step, waiting_for="primary")
 
 
 def _again(draft: Draft) -> Draft:

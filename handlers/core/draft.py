@@ -198,7 +198,8 @@ class Draft:
             checks=self.checks,
             notices=notices,
         )
-        status = status.model_copy(update={"step": self.step, "last_step": last, **self._configs()})
+        noted = {"step": self.step, "last_step": last, "primary_replicas": self._primary_replicas()}
+        status = status.model_copy(update=noted | self._configs())
         return Decision(status, notices, reply, changed=True)
 
     def _remarks(self) -> tuple[Notice, ...]:
@@ -208,6 +209,11 @@ class Draft:
             return ()
         reason = Reason.NOT_AS_WRITTEN
         return tuple(Notice(type="Warning", reason=reason, message=text) for text in remarks(canary))
+
+    def _primary_replicas(self) -> int:
+        """Of one that is missing, what it had before."""
+        primary = self.seen.primary_workload
+        return primary.replicas if primary is not None else self.status.primary_replicas
 
     def _said_promoted(self) -> Draft:
         """What ``Promoted`` says follows from the whole step."""

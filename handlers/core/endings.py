@@ -14,7 +14,7 @@ from schemas.status import IDLE, Phase, Reason, Returning, Severity
 def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
     before = draft.status.canary_weight
-    clocks = {"no_data_since": None, "not_ready_since": None, "primary_not_ready_since": None}
+    clocks = {"no_data_since": None, "not_ready_since": None, "primary_not_ready_since": None, "hand_over": None}
     ended = handover.raise_floor(draft).take_traffic().enter(phase, skip_to="", approved=None, **clocks)
     return ended.rescale_target().go_on("gateway" if before else "")
 
@@ -72,8 +72,9 @@ def revert(draft: Draft) -> Draft:
     return ended.tell(Reason.REVERTED, text, alert=text, severity="info")
 
 
-def succeed(draft: Draft, *, skipped: bool) -> Draft:
-    """Promoted: the primary runs what was analysed and has all traffic."""
+def succeed(draft: Draft) -> Draft:
+    """Promoted: the primary runs what was analysed, or was not to be, and has all traffic."""
+    skipped = bool(draft.status.skip_to)
     revision, before = draft.status.canary_revision, draft.status.promoted_revision
     ended = return_to_primary(draft, Phase.SUCCEEDED).set(
         promoted_revision=revision, last_promoted_spec=draft.status.last_applied_spec, iterations=0

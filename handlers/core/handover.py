@@ -54,13 +54,30 @@ def goes_on(draft: Draft) -> bool:
     return own.fence(PRIMARY_STEP) == draft.status.primary_step and own.available >= before.had
 
 
-def measure(draft: Draft) -> Draft:
+def make_room(draft: Draft, *, served: bool) -> tuple[Draft, bool]:
+    """Before users return to a primary that is ready: whether it still grows for them.
+
+    ``served``: the target carries them well meanwhile; else nobody waits.
+    """
+    draft = _measured(draft)
+    if served and (growing := _growing(draft)):
+        return growing, True
+    return _made_do(draft), False
+
+
+def carries(draft: Draft) -> bool:
+    """Whether the target's pods, of whatever revision, serve everybody who is on them."""
+    target = draft.seen.target_workload
+    return target is not None and target.available >= target.replicas > 0
+
+
+def _measured(draft: Draft) -> Draft:
     """What its users need, once, when the primary is first seen ready: afterwards its size is our doing."""
     need = 0 if draft.status.hand_over else _needed(draft)
     return draft.set(hand_over=HandOver(since=draft.seen.now, had=_available(draft), needs=need)) if need else draft
 
 
-def grow(draft: Draft) -> Draft | None:
+def _growing(draft: Draft) -> Draft | None:
     """Hold until the primary has what its users need; None when it has, or has not got it for too long."""
     measured = draft.status.hand_over
     late = measured and draft.seen.since(measured.since) > draft.canary.spec.deadline
@@ -72,7 +89,7 @@ def grow(draft: Draft) -> Draft | None:
     return growing.hold(Reason.NOT_READY, text, waiting_for="primary", quiet=True)
 
 
-def make_do(draft: Draft) -> Draft:
+def _made_do(draft: Draft) -> Draft:
     """Traffic returns; of a primary that could not grow as much as needed this is said, once."""
     measured = draft.status.hand_over
     if measured is None or measured.given_up or _has(draft, measured.needs):
@@ -116,7 +133,8 @@ def _needed(draft: Draft) -> int:
     """Pods for all users, from how many serve which share of them; never more than the scaler may make.
 
     While neither side has more than the floor, nothing says that there is more to do than when the rollout began. Else
-    the least of three sums that are each enough: both sides together, and what either side has per percent.
+    the least of three sums that are each enough: both sides together, and, if all users are split by the weight, what
+    either side has per percent.
     """
     own, target, floor = draft.seen.primary_workload, draft.seen.target_workload, draft.status.primary_floor
     ref, clone, weight = draft.canary.spec.autoscaler_ref, draft.seen.primary_scaler, draft.status.canary_weight
@@ -124,7 +142,9 @@ def _needed(draft: Draft) -> int:
         return 0
     if max(own.replicas, target.replicas) <= floor:
         return min(floor, scaler.most(clone, ref.kind))
-    enough = [own.replicas + target.replicas, ceil(target.replicas * 100 / weight)]
-    if weight < 100:
+    enough = [own.replicas + target.replicas]
+    if not draft.canary.spec.analysis.match:
+        enough.append(ceil(target.replicas * 100 / weight))
+    if weight < 100 and not draft.canary.spec.analysis.match:
         enough.append(ceil(own.replicas * 100 / (100 - weight)))
     return min(max(floor, min(enough)), scaler.most(clone, ref.kind))

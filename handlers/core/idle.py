@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, freezing, handover
+from handlers.core import endings, freezing, handover, lagging
 from handlers.core.adoption import take_stock
 from handlers.core.approvals import hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero, initialise, name_changes, only_refused
@@ -94,7 +94,10 @@ def _left_on_canary(draft: Draft) -> Draft:
     if draft.seen.primary is None and not draft.status.promoted_revision:
         return only_refused(draft) or _primary_again(draft)
     found = primary_readiness(draft.canary, draft.seen)
-    if found.ready:
+    if found.ready or handover.goes_on(draft):
+        draft, grows = handover.make_room(draft, served=handover.carries(draft))
+        if grows:
+            return draft
         text = f"{draft.primary_place} is ready, routing all traffic to primary"
         known = draft if draft.status.promoted_revision else take_stock(draft)
         return endings.return_to_primary(known, draft.status.phase).tell(Reason.ROUTED_TO_PRIMARY, text)
@@ -127,7 +130,7 @@ def settle(draft: Draft) -> Draft:
     if found.refused:
         return _refused(draft, found.words, severity=None)
     if not found.applied:
-        return _behind(draft, found.words)
+        return lagging.behind(draft, found, patience=seen.rules.gateway_settle)
     if seen.apex_behind:
         # whoever comes by the Service drains from when that was seen to lead to the primary
         return draft.set(verdict_since=seen.now)
@@ -143,21 +146,6 @@ def _repair(draft: Draft) -> Draft:
         return undone.because(Reason.SPEC_EDITED, f"The spec of {draft.place} was edited, its objects follow")
     text = f"Objects of {draft.place} were changed by somebody else, repairing"
     return undone.tell(Reason.DRIFT, text, warn=True)
-
-
-def _behind(draft: Draft, words: str) -> Draft:
-    """A gateway takes its second or two; then the status says what is waited for, and after a deadline an alert."""
-    since, deadline = draft.status.behind_since or draft.seen.now, draft.canary.spec.deadline
-    noted, waited = draft.set(behind_since=since, waiting_for="gateway"), draft.seen.since(since)
-    text = f"{_route(draft)}: {words}"
-    if waited > deadline:
-        text = f"{_route(draft)}: for more than {deadline} s {words}"
-        return noted.hold(
-            Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity="error", alarmed=False
-        )
-    if waited > draft.seen.rules.gateway_settle:
-        return noted.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", quiet=True)
-    return noted
 
 
 def is_projected(draft: Draft) -> bool:

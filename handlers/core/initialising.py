@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.core import lagging
 from handlers.core.beginnings import initialise
 from handlers.core.draft import Draft
 from handlers.core.gate import gateway, primary_not_ready, primary_readiness
@@ -59,7 +60,7 @@ def _routes(draft: Draft) -> Draft:
     silent = seen.route_current and seen.report is not None and seen.report.verdict is Verdict.SILENT
     if silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
         return _unheard(draft, route)
-    return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)
+    return lagging.behind(draft, found)
 
 
 def _unheard(draft: Draft, route: str) -> Draft:

@@ -45,7 +45,8 @@ def plan(canary: Canary, seen: Observation) -> Plan:
             gates = _unapproved(canary, canary.spec.analysis.hooks(HookType.CONFIRM_ROLLOUT))
             return Plan(rollback=_rollback(canary), gates=gates)
         case Phase.PROMOTING:
-            return Plan(rollback=() if canary.status.returning else _rollback(canary))
+            unasked = canary.status.returning or canary.status.skip_to == "skipAnalysis"
+            return Plan(rollback=() if unasked else canary.spec.analysis.hooks(HookType.ROLLBACK))
         case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
             return _analysis(canary, seen)
         case _:

@@ -111,7 +111,7 @@ def _skip(draft: Draft) -> Draft:
         return hold_paused(draft)
     if not found.ready:
         return draft.hold(Reason.NOT_READY, canary_not_ready(draft.canary, found), waiting_for="target")
-    return promote(draft)
+    return promote(draft.set(skip_to="skipAnalysis") if draft.canary.spec.skip_analysis else draft)
 
 
 def _begin_analysis(draft: Draft, answers: Answers) -> Draft:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings, freezing, handover
+from handlers.core import endings, freezing, handover, lagging
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness, target_gone
@@ -83,18 +83,15 @@ def _shift(draft: Draft) -> Draft:
     """Traffic to the primary: all at once, or by ``stepWeightPromotion`` a slot while the canary can carry the rest."""
     status, size = draft.status, draft.canary.spec.analysis.step_weight_promotion
     carried = draft.seen.target_revision == status.canary_revision and canary_readiness(draft.canary, draft.seen).ready
-    draft = handover.measure(draft)
-    if carried and (growing := handover.grow(draft)):
-        return growing
-    draft = handover.make_do(draft)
+    draft, grows = handover.make_room(draft, served=carried)
+    if grows:
+        return draft
     if not carried or size <= 0 or status.canary_weight == 0:
         text = "Routing all traffic to primary"
         return _finalise(draft.weigh(0)).tell(Reason.ROUTED_TO_PRIMARY, text)
     behind = gateway(draft.canary, draft.seen)
     if not behind.applied:
-        route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
-        text = f"{route}: {behind.words}"
-        return draft.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", quiet=not behind.refused)
+        return lagging.behind(draft, behind)
     if not is_fresh(draft.canary, draft.seen):
         return draft.go_on()
     weight = max(0, status.canary_weight - size)
@@ -119,13 +116,16 @@ def _going_back(draft: Draft) -> Draft:
         )
         return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
-    if not found.ready:
+    if not (found.ready or handover.goes_on(draft)):
         text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}{freezing.meanwhile(draft)}"
         # its pods were missing before it was sent back: only the time since then counts
         if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline:
             # users stay where they are; somebody has to look
             return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for="primary", alert=text, severity="error")
         return draft.hold(Reason.NOT_READY, text, waiting_for="primary", quiet=True)
+    draft, grows = handover.make_room(draft, served=handover.carries(draft))
+    if grows:
+        return draft
     if ending.phase is Phase.SUCCEEDED:
         return endings.revert(draft)
     ended = endings.return_to_primary(draft, ending.phase)
@@ -141,8 +141,4 @@ def finalising(draft: Draft) -> Draft:
     if not draft.status.returning and (asked := _asked_to_roll_back(draft)) is not None:
         return asked
     found = gateway(draft.canary, draft.seen)
-    if found.applied:
-        skipped = draft.canary.spec.skip_analysis or draft.status.skip_to == "promotion"
-        return endings.succeed(draft, skipped=skipped)
-    route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
-    return draft.hold(Reason.GATEWAY_BEHIND, f"{route}: {found.words}", waiting_for="gateway", quiet=not found.refused)
+    return endings.succeed(draft) if found.applied else lagging.behind(draft, found)

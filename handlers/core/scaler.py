@@ -92,6 +92,12 @@ def least(source: Mapping[str, Any] | None, kind: str) -> int:
     return max(1, int(found or 1))
 
 
+def bounds(source: Mapping[str, Any], kind: str) -> tuple[int | None, int | None]:
+    """The replicas that a scaler makes at least and at most, as it is written; None where it says nothing."""
+    shape, spec = _SHAPES[kind], source.get("spec") or {}
+    return spec.get(shape.least), spec.get(shape.most)
+
+
 def most(existing: Mapping[str, Any], kind: str) -> int:
     """The replicas that a scaler makes at most."""
     shape = _SHAPES[kind]

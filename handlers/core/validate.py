@@ -8,12 +8,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from handlers.core import scaler
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import is_header_name, pattern_of, program_size, regex_problem
 from schemas.analysis import BUILT_IN
 from schemas.canary import Canary, HookType, Metric, Strategy, StringMatch, Webhook
-from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, SCALERS
+from schemas.resources import SCALED_OBJECT, SCALERS
 from schemas.status import IDLE, Phase
 
 _PROMETHEUS = re.compile(r"(\d+y)?(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?")
@@ -199,18 +200,20 @@ def _scaler(canary: Canary, seen: Observation) -> Iterator[str]:
         yield f"spec.autoscalerRef.kind: {ref.kind} is no scaler; use {' or '.join(SCALERS)}"
         return
     override = ref.primary_scaler_replicas
-    if override is None or override.min_replicas is None:
+    if override is None:
         return
-    own = ((seen.scaler or {}).get("spec") or {}).get(
-        "maxReplicas" if ref.kind == HORIZONTAL_POD_AUTOSCALER.kind else "maxReplicaCount"
-    )
-    most = override.max_replicas if override.max_replicas is not None else own
-    if most is not None and override.min_replicas > most:
-        whose = "maxReplicas" if override.max_replicas is not None else f"the maximum of {ref.kind} {ref.name}"
-        yield (
-            f"spec.autoscalerRef.primaryScalerReplicas.minReplicas: {override.min_replicas} is above {whose}, {most}; "
-            "lower it or give a higher maxReplicas"
-        )
+    least, most = scaler.bounds(seen.scaler or {}, ref.kind)
+    low = least if override.min_replicas is None else override.min_replicas
+    high = most if override.max_replicas is None else override.max_replicas
+    if low is None or high is None or low <= high:
+        return
+    field, theirs = "spec.autoscalerRef.primaryScalerReplicas", f"{ref.kind} {ref.name}"
+    if override.min_replicas is None:
+        remedy = "raise it or give a lower minReplicas"
+        yield f"{field}.maxReplicas: {high} is below the minimum of {theirs}, {low}; {remedy}"
+        return
+    whose = f"the maximum of {theirs}" if override.max_replicas is None else "maxReplicas"
+    yield f"{field}.minReplicas: {low} is above {whose}, {high}; lower it or give a higher maxReplicas"
 
 
 def _cross_namespace(canary: Canary) -> Iterator[str]:

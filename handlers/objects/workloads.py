@@ -111,10 +111,15 @@ def _resource(canary: Canary) -> Resource:
 
 
 def _more(canary: Canary, seen: Observation, target: Workload) -> int | None:
-    """What a target that is parked needs; one that runs keeps its size, unless it has to carry everybody alone."""
-    own = seen.primary_workload.replicas if seen.primary_workload else 0
-    alone = canary.status.phase is Phase.TERMINATING and target.replicas < own
-    return _size(canary, seen) if alone or not target.replicas else None
+    """What a target that is parked needs; one that runs keeps its size, unless it has to carry as many as the primary.
+
+    That is whoever carries everybody alone, and a new revision whose manifest names the replicas of a quieter day: its
+    autoscaler finds the right size from above, not from below.
+    """
+    own, phase = seen.primary_workload.replicas if seen.primary_workload else 0, canary.status.phase
+    begins = phase is Phase.PROGRESSING and canary.spec.autoscaler_ref is not None
+    small = target.replicas < own and (begins or phase is Phase.TERMINATING)
+    return _size(canary, seen) if small or not target.replicas else None
 
 
 def _size(canary: Canary, seen: Observation) -> int:
@@ -145,7 +150,7 @@ def _turned(canary: Canary, target: Workload, replicas: int | None) -> Mapping[s
     marks, spec = freezing.turned(canary, target)
     if replicas is not None:
         spec |= kind_of(canary).sized(target, replicas)
-    elif canary.status.restart_step == step:
+    if target.replicas and canary.status.restart_step == step:
         spec |= {"template": {"metadata": {"annotations": {RESTARTED: str(step)}}}}
     metadata = {"resourceVersion": target.resource_version, "annotations": {TARGET_STEP: str(step), **marks}}
     return {"metadata": metadata, **({"spec": spec} if spec else {})}

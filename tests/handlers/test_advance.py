@@ -306,6 +306,25 @@ async def test_an_edited_primary_gets_its_promoted_revision_back(house: House) -
     assert await house.image() == "podinfo:1"
 
 
+async def test_a_deleted_primary_comes_back_with_the_pods_that_it_had(house: House) -> None:
+    await house.prepare()
+    await house.initialized()
+    await house.push("podinfo:2")
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 3}})
+    await house.until(Phase.PROMOTING, settled=False)
+    await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
+    await house.change(ChangeReason.DRIFT)
+    assert await house.replicas("podinfo-primary") == 3
+    await house.until(Phase.SUCCEEDED)
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 5}})
+    await house.push("podinfo:3")
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
+    await house.change(ChangeReason.DRIFT)
+    assert await house.replicas("podinfo-primary") == 5
+
+
 async def test_another_providers_canary_is_never_touched(house: House) -> None:
     await house.prepare(provider="istio")
     reply = await house.change(ChangeReason.SPEC)

@@ -174,6 +174,18 @@ async def test_a_new_revision_begins_with_as_many_pods_as_the_primary_has_now(ho
 
 
 @KINDS
+async def test_nor_does_one_whose_manifest_names_the_replicas_of_a_quieter_day_begin_with_less(
+    house: House, kind: Resource
+) -> None:
+    await scaled(house, kind)
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo-primary", {"spec": {"replicas": 4}})
+    await house.ready("podinfo-primary")
+    await house.admin.patch(DEPLOYMENT, NAMESPACE, "podinfo", {"spec": {"replicas": 2}})
+    await house.push("podinfo:2")
+    assert await house.replicas() == 4
+
+
+@KINDS
 async def test_during_a_rollout_the_primarys_scaler_has_a_floor_and_a_while_after_its_own_minimum(
     house: House, kind: Resource
 ) -> None:
@@ -280,16 +292,32 @@ async def test_a_scaler_that_goes_away_is_said_and_the_primary_keeps_its_own(hou
 
 
 @pytest.mark.parametrize(
-    ("bounds", "above"),
+    ("bounds", "said"),
     [
-        ({"minReplicas": 6}, "6 is above the maximum of HorizontalPodAutoscaler podinfo, 5"),
-        ({"minReplicas": 3, "maxReplicas": 2}, "3 is above maxReplicas, 2"),
+        (
+            {"minReplicas": 6},
+            (
+                "minReplicas: 6 is above the maximum of HorizontalPodAutoscaler podinfo, 5; "
+                "lower it or give a higher maxReplicas"
+            ),
+        ),
+        (
+            {"minReplicas": 3, "maxReplicas": 2},
+            "minReplicas: 3 is above maxReplicas, 2; lower it or give a higher maxReplicas",
+        ),
+        (
+            {"maxReplicas": 1},
+            (
+                "maxReplicas: 1 is below the minimum of HorizontalPodAutoscaler podinfo, 2; "
+                "raise it or give a lower minReplicas"
+            ),
+        ),
     ],
 )
-async def test_bounds_that_cross_are_named(house: House, bounds: dict[str, int], above: str) -> None:
+async def test_bounds_that_cross_are_named(house: House, bounds: dict[str, int], said: str) -> None:
     await make_scaler(house, HORIZONTAL_POD_AUTOSCALER)
+    await house.admin.patch(HORIZONTAL_POD_AUTOSCALER, NAMESPACE, "podinfo", {"spec": {"minReplicas": 2}})
     await house.prepare(**naming(HORIZONTAL_POD_AUTOSCALER, primaryScalerReplicas=bounds))
     await house.change(ChangeReason.SPEC)
     ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    field = "spec.autoscalerRef.primaryScalerReplicas.minReplicas"
-    assert ready.message == f"{field}: {above}; lower it or give a higher maxReplicas"
+    assert ready.message == f"spec.autoscalerRef.primaryScalerReplicas.{said}"

@@ -39,13 +39,14 @@ class DeploymentTarget:
         return made
 
     def spec(self, source: Source, existing: Workload | None) -> Object:
-        """A new primary has the target's size; later it follows that with a promotion, without a scaler, if it is not
-        parked. A repair, or the way back, leaves it the size that its users need.
+        """A new primary has the target's size, or the one that the primary had which it replaces; later it follows the
+        target's with a promotion, without a scaler, if it is not parked. A repair, or the way back, leaves it the size
+        that its users need.
         """
         made = pods.spec(source, existing, _COPIED, self.content(source))
         size = source.target.replicas
         if existing is None:
-            made["replicas"] = size or 1
+            made["replicas"] = max(size, source.canary.status.primary_replicas) or 1
         elif size and source.canary.spec.autoscaler_ref is None and _sized_anew(source.canary.status):
             made["replicas"] = size
         return made

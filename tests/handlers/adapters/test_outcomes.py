@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from handlers.adapters.outcomes import Outcomes
@@ -44,11 +45,21 @@ def test_a_promotion_is_a_success_with_its_duration() -> None:
     assert registry.get_sample_value("canarybus_rollout_duration_seconds_sum", ours) == 90
 
 
-def test_a_skipped_analysis_is_told_apart() -> None:
-    before = canary(phase=Phase.FINALISING, skip_to="promotion")
+@pytest.mark.parametrize("how", ["promotion", "skipAnalysis"])
+def test_a_skipped_analysis_is_told_apart(how: str) -> None:
+    before = canary(phase=Phase.FINALISING, skip_to=how)
     _, registry = scraped((before, after(Phase.SUCCEEDED, Reason.PROMOTED)))
     labels = NAMES | {"deployment_strategy": "canary", "analysis_status": "skipped"}
     assert registry.get_sample_value("flagger_canary_successes_total", labels) == 1
+
+
+@pytest.mark.parametrize(("phase", "analysis"), [(Phase.PROGRESSING, "skipped"), (Phase.PROMOTING, "completed")])
+def test_what_the_spec_says_of_the_analysis_counts_until_the_primary_takes_over(phase: Phase, analysis: str) -> None:
+    before = canary(phase=phase)
+    edited = before.model_copy(update={"spec": before.spec.model_copy(update={"skip_analysis": True})})
+    _, registry = scraped((edited, after(Phase.FAILED, Reason.ROLLED_BACK)))
+    labels = NAMES | {"deployment_strategy": "canary", "analysis_status": analysis}
+    assert registry.get_sample_value("flagger_canary_failures_total", labels) == 1
 
 
 def test_a_rollback_and_a_failed_promotion_are_failures_and_a_revert_is_neither() -> None:

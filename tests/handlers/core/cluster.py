@@ -286,7 +286,9 @@ class Cluster:
         if wanted and self.canary_replicas and status.restart_step == status.target_step:
             self.restarts += 1
         own = Workload(self.primary).replicas if self.primary else 1
-        enough = max(own, self.canary_replicas) if status.phase is Phase.TERMINATING else self.canary_replicas or own
+        begins = status.phase is Phase.PROGRESSING and canary.spec.autoscaler_ref is not None
+        alone = begins or status.phase is Phase.TERMINATING
+        enough = max(own, self.canary_replicas) if alone else self.canary_replicas or own
         sized = kind_of(canary).sized(Workload(self.target), enough if wanted else 0)
         self.target["spec"] = shapes.merge(self.target["spec"], {**kept, **sized})
         self.roll_out()

@@ -132,7 +132,7 @@ def test_users_who_were_left_on_the_canary_find_a_primary_that_slept_meanwhile()
     world.tick()
     assert world.weight == 50
     world.scaler = source
-    world.tick(2)
+    world.tick(4)
     assert world.weight == 0
 
 

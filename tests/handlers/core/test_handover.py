@@ -9,9 +9,11 @@ import pytest
 from handlers.core import scaler
 from schemas.status import HAND_BACK, CanaryStatus, Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, weighted
+from tests.handlers.core.switched import arrived, left, named
 from tests.handlers.core.test_scaler import HPA, hpa, keda
 from tests.handlers.core.world import World
 from tests.keda import scaled_object
+from tests.peer import Left
 
 DEADLINE = 60
 
@@ -285,3 +287,82 @@ def test_a_scaler_that_comes_back_gets_its_own_minimum_into_the_primarys() -> No
     world.scaler = source
     world.tick(60)
     assert (world.primary_least, world.status.settled, world.condition().status) == (1, True, "True")
+
+
+# ---- users who are not split by the weight
+
+
+@pytest.mark.parametrize(
+    ("spec", "weight", "canary"),
+    [
+        (ab_testing(), 100, 15),
+        (weighted(maxWeight=50, stepWeight=50, match=[{"headers": {"x-user": {"exact": "insider"}}}]), 50, 11),
+    ],
+    ids=["A/B", "a weight of those who match"],
+)
+def test_users_who_match_and_all_others_need_the_pods_of_both_sides_together(
+    spec: dict[str, Any], weight: int, canary: int
+) -> None:
+    """What either side has says nothing about the other's users."""
+    world = scaled(spec, most=100)
+    resize(world, primary=10)
+    analysed(world, weight)
+    resize(world, primary=20, canary=canary)
+    world.room["primary"] = 20
+    world.until(Phase.PROMOTING)
+    world.change()
+    assert world.weight == weight, "they wait for more"
+    assert world.primary_least == 20 + canary
+
+
+# ---- on every way back
+
+
+def crowded(found: Left) -> World:
+    """Taken over with ten pods on the canary and one on the primary."""
+    world = arrived(found)
+    world.item["spec"]["autoscalerRef"] = {"kind": "HorizontalPodAutoscaler", "name": "podinfo"}
+    world.scaler = {**HPA, "spec": {**HPA["spec"], "minReplicas": 1, "maxReplicas": 20}}
+    assert world.target is not None
+    assert world.primary is not None
+    world.target["spec"]["replicas"], world.primary["spec"]["replicas"] = 10, 1
+    world.room["primary"] = 1
+    return world
+
+
+@pytest.mark.parametrize("found", [left("Promoting", weight=100), left("Failed", weight=100)], ids=named)
+def test_a_primary_that_the_peer_left_small_grows_before_all_users_come_back_to_it(found: Left) -> None:
+    world = crowded(found)
+    world.tick(3)
+    assert (world.weight, primary_replicas(world)) == (100, 10)
+    assert "grows before traffic returns to it: 1 of 10 replicas" in world.condition().message
+    world.room.clear()
+    world.tick()
+    assert world.weight == 0
+
+
+def test_a_primary_that_goes_back_grows_for_the_users_whom_the_canary_carries_meanwhile() -> None:
+    world = analysed(scaled(ab_testing()), 100)
+    world.until(Phase.PROMOTING)
+    resize(world, canary=9)
+    world.not_ready = {"primary"}
+    world.command("abort")
+    world.not_ready, world.room["primary"] = set(), 2
+    world.tick()
+    assert (world.phase, world.weight, world.primary_least) == (Phase.PROMOTING, 100, 11)
+    assert "grows before traffic returns to it: 2 of 11 replicas" in world.condition().message
+    world.room.clear()
+    world.tick()
+    assert (world.phase, world.weight) == (Phase.FAILED, 0)
+
+
+def test_users_whom_the_canary_does_not_carry_do_not_wait_for_it_to_grow() -> None:
+    world = analysed(scaled(ab_testing()), 100)
+    world.until(Phase.PROMOTING)
+    resize(world, canary=9)
+    world.not_ready = {"primary"}
+    world.command("abort")
+    world.not_ready, world.room["primary"] = {"target"}, 2
+    world.tick()
+    assert (world.phase, world.weight) == (Phase.FAILED, 0)
+    assert "gets its traffic with 2 of the 11 replicas that it needs" in world.told[-2]

@@ -10,7 +10,7 @@ from schemas.revision import REVISION
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, Workload
 from tests.handlers.core import shapes
-from tests.handlers.core.manifests import on_podinfo, weighted
+from tests.handlers.core.manifests import hook, on_podinfo, weighted
 from tests.handlers.core.switched import arrived, left
 from tests.handlers.core.world import World
 
@@ -291,3 +291,52 @@ def test_a_promotion_that_somebody_else_began_is_analysed_with_the_primary_as_it
     world.not_ready = set()
     world.until(Phase.SUCCEEDED)
     assert world.primary_image == "podinfo:7"
+
+
+# ---- what is switched and what is missing meanwhile
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+def test_an_analysis_that_was_left_out_stays_so_whatever_is_switched_while_the_primary_takes_over(
+    *, skipped: bool
+) -> None:
+    world = World(weighted() | {"skipAnalysis": skipped}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.until(Phase.PROMOTING)
+    world.not_ready = {"primary"}
+    world.edit(skipAnalysis=not skipped)
+    world.not_ready = set()
+    world.until(Phase.SUCCEEDED)
+    assert any("analysis was skipped" in text for text in world.told) is skipped
+
+
+@pytest.mark.parametrize("skipped", [True, False])
+def test_a_rollback_hook_is_asked_while_promoting_if_the_analysis_asked_it(*, skipped: bool) -> None:
+    world = World(weighted(webhooks=[hook("rollback")]) | {"skipAnalysis": skipped}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.until(Phase.PROMOTING)
+    world.not_ready = {"primary"}
+    world.edit(skipAnalysis=not skipped)
+    world.asked.clear()
+    world.hooks["rollback"] = True
+    world.tick()
+    assert ("rollback" in world.asked) is not skipped
+    assert (world.status.returning is not None) is not skipped
+
+
+@pytest.mark.parametrize("at", [Phase.PROMOTING, Phase.FINALISING])
+def test_a_gateway_that_falls_silent_while_the_primary_takes_over_is_told_after_the_deadline(at: Phase) -> None:
+    world = promoting(stepWeightPromotion=10) if at is Phase.PROMOTING else promoting()
+    world.not_ready = set()
+    world.verdict = None
+    world.tick(3)
+    assert world.phase is at
+    assert world.condition().reason == "GatewayBehind"
+    before = len(world.alerts)
+    world.wait(DEADLINE)
+    world.tick(3)
+    assert world.phase is at
+    text = f"RouteTable podinfo.test: for more than {DEADLINE} s the gateway has not reported on the routes yet"
+    assert [(severity, alert.startswith(text)) for severity, alert in world.alerts[before:]] == [("error", True)]
+    world.says("Accepted")
+    world.until(Phase.SUCCEEDED)

@@ -1,0 +1,26 @@
+"""A gateway that does not follow: it takes its second or two, then people can see it, then they are told."""
+
+from __future__ import annotations
+
+from handlers.core.draft import Draft
+from handlers.core.observation import Gateway
+from schemas.status import Reason
+
+
+def behind(draft: Draft, found: Gateway, *, patience: float = 0) -> Draft:
+    """Hold for it. Refused routes are an Event at once; who lags past the Canary's deadline is an alert, once.
+
+    ``patience``: seconds for which nobody has to know.
+    """
+    since, deadline = draft.status.behind_since or draft.seen.now, draft.canary.spec.deadline
+    noted, waited = draft.set(behind_since=since, waiting_for="gateway"), draft.seen.since(since)
+    route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
+    if waited > deadline:
+        text = f"{route}: for more than {deadline} s {found.words}"
+        return noted.hold(
+            Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity="error", alarmed=False
+        )
+    if found.refused or waited >= patience:
+        text = f"{route}: {found.words}"
+        return noted.hold(Reason.GATEWAY_BEHIND, text, waiting_for="gateway", quiet=not found.refused)
+    return noted
