@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from schemas.canary import Canary
 from schemas.configs import CONFIGS, copy_names, resource_of
+from schemas.names import fitted
 from schemas.resources import (
     CANARY,
     CONTROLLER_REVISION,
@@ -59,7 +60,7 @@ def owners(canary: Canary) -> list[Object]:
 
 
 def keeper_name(canary: Canary) -> str:
-    return f"{canary.metadata.name}-revert-on-deletion"
+    return fitted(canary.metadata.name, end="-revert-on-deletion")
 
 
 def keeper_owner(canary: Canary) -> Object:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from handlers.core import scaler
+from handlers.core import lengths, scaler
 from handlers.core.kinds import KINDS, kind_of
 from handlers.core.observation import Observation
 from handlers.core.patterns import is_header_name, pattern_of, program_size, regex_problem
@@ -42,7 +42,8 @@ def obstacles(canary: Canary, seen: Observation) -> tuple[str, ...]:
     if canary.asked:
         # what is written now is judged, whatever is still in force
         return obstacles(canary.under(canary.asked), seen.model_copy(update={"target": seen.asked_target}))
-    return (*_service(canary), *_match(canary, seen.rules.regex_max_program_size), *_references(canary, seen))
+    matched = _match(canary, seen.rules.regex_max_program_size)
+    return (*_service(canary), *matched, *lengths.problems(canary, seen), *_references(canary, seen))
 
 
 def _service(canary: Canary) -> Iterator[str]:

@@ -18,13 +18,22 @@ from handlers.objects import configs
 from handlers.together import together
 from schemas.canary import Canary
 from schemas.configs import resource_of
+from schemas.names import LABEL_VALUE, OBJECT_NAME, fitted
 from schemas.resources import CONTROLLER_REVISION, Resource
 from schemas.revision import CANARY, REVISION, digest
 from schemas.workload import Workload
 
+_KEY = 9
+"""Characters by which the names of a snapshot's copies are longer than its own."""
+
 
 def name_of(canary: Canary, revision: str) -> str:
-    return f"{canary.metadata.name}-{revision}"
+    return fitted(canary.metadata.name, OBJECT_NAME - _KEY, end=f"-{revision}")
+
+
+def _whose(canary: Canary) -> str:
+    """The label by which its snapshots are found; a Canary's name may be longer than that may be."""
+    return fitted(canary.metadata.name, LABEL_VALUE)
 
 
 async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label_prefixes: Sequence[str] = ()) -> None:
@@ -33,7 +42,7 @@ async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label
         "metadata": {
             "name": name_of(canary, revision),
             "namespace": canary.metadata.namespace,
-            "labels": {CANARY: canary.metadata.name, REVISION: revision},
+            "labels": {CANARY: _whose(canary), REVISION: revision},
             "ownerReferences": [owner(canary)],
         },
         "data": {"template": kept.content, **({"configs": kept.checksums} if kept.configs else {})},
@@ -78,7 +87,7 @@ async def _copy(kube: Kube, snapshot: Object, key: str) -> Config | None:
 
 
 def _copy_name(snapshot: Object, key: str) -> str:
-    return f"{snapshot['metadata']['name']}-{digest(key)[:8]}"
+    return f"{snapshot['metadata']['name']}-{digest(key)[: _KEY - 1]}"
 
 
 async def _keep(kube: Kube, snapshot: Object, config: Config, label_prefixes: Sequence[str]) -> None:
@@ -125,9 +134,7 @@ def _owned_by(snapshot: Object) -> Object:
 
 async def prune(kube: Kube, canary: Canary, keep: int) -> None:
     """Delete all but the newest ``keep`` and those that the status names."""
-    found, _ = await kube.list(
-        CONTROLLER_REVISION, canary.metadata.namespace, labels=f"{CANARY}={canary.metadata.name}"
-    )
+    found, _ = await kube.list(CONTROLLER_REVISION, canary.metadata.namespace, labels=f"{CANARY}={_whose(canary)}")
     status = canary.status
     named = {
         name_of(canary, revision)
