@@ -17,7 +17,7 @@ from handlers.adapters.errors import AdapterError, Conflict, NotFound, Permanent
 from handlers.adapters.kube import Kube
 from handlers.ask import Asker
 from handlers.core.aftermath import carried_out, obstructed
-from handlers.core.configs import Revision
+from handlers.core.configs import Revision, absent
 from handlers.core.draft import Decision
 from handlers.core.inherited import found_revisions
 from handlers.core.observation import Answers
@@ -204,8 +204,10 @@ class Advance:
         }
         for revision, content in found_revisions(canary, seen).items():
             if revision in named:
-                configs = sight.configs if revision == seen.target_revision else sight.primary_configs
-                kept = Revision(content, configs)
+                if revision == seen.target_revision:
+                    kept = Revision(content, sight.configs, absent(content, seen.config_versions))
+                else:
+                    kept = Revision(content, sight.primary_configs)
                 await snapshots.store(self._kube, canary, revision, kept, seen.rules.include_label_prefix)
 
     async def _carry_out(self, sight: Sight, canary: Canary, stimulus: Stimulus, started: float) -> None:

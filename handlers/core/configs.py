@@ -12,8 +12,9 @@ from typing import Any, NamedTuple, cast
 from handlers.core.belongings import keeper_name, owners
 from handlers.core.desired import Object
 from handlers.core.kinds.anatomy import included
+from handlers.core.observation import Observation
 from schemas.canary import Canary
-from schemas.configs import checksum, free_copy_names, places, references
+from schemas.configs import absent_name, checksum, free_copy_names, places, references
 from schemas.gloo import fence_of
 from schemas.workload import PRIMARY_STEP, Workload
 
@@ -52,10 +53,14 @@ class Config(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """What a revision is made of: nothing else reaches a primary. ``content`` is a template, or a Service's spec."""
+    """What a revision is made of: nothing else reaches a primary. ``content`` is a template, or a Service's spec.
+
+    ``absent`` are the keys of what it can do without (``optional: true``) and that was not there.
+    """
 
     content: Mapping[str, Any]
     configs: tuple[Config, ...] = ()
+    absent: tuple[str, ...] = ()
 
     @property
     def checksums(self) -> dict[str, str]:
@@ -63,15 +68,31 @@ class Revision(NamedTuple):
 
 
 def renamed(revision: Revision, names: Mapping[str, str]) -> Object:
-    """The revision's content that reads the copies. ``names``: key of a tracked object -> name of its copy.
+    """The revision's content that reads the copies. ``names``: key of an object -> name of what is read in its place.
 
-    What is not tracked keeps its name.
+    Everything else keeps its name.
     """
     content: Object = copy.deepcopy(dict(revision.content))
     for place in places(content):
         if place.key in names:
             cast("Object", place.holder)[place.field] = names[place.key]
     return content
+
+
+def absent(content: Mapping[str, Any], versions: Mapping[str, str]) -> tuple[str, ...]:
+    """Keys of what ``content`` can do without and that is not there. ``versions``: empty for what is missing."""
+    optional = (key for key, optional in references(content).items() if optional)
+    return tuple(sorted(key for key in optional if versions.get(key) == ""))
+
+
+def is_missed(canary: Canary, seen: Observation) -> bool:
+    """Whether the primary reads nothing in place of something that is there by now, and nobody analyses.
+
+    What is not tracked is read as it is, by everybody.
+    """
+    read = {place.name for place in places(seen.primary_workload.content)} if seen.primary_workload else set()
+    untracked = (key for key, version in seen.config_versions.items() if version and key not in seen.configs)
+    return any(absent_name(canary.metadata.name, key) in read for key in untracked)
 
 
 # ---- copies

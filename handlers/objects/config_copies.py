@@ -13,7 +13,7 @@ from handlers.core.configs import Config, Revision
 from handlers.core.observation import Observation
 from handlers.together import together
 from schemas.canary import Canary
-from schemas.configs import copy_names, resource_of
+from schemas.configs import absent_name, copy_names, resource_of, tracked
 from schemas.resources import TARGETS
 
 
@@ -33,6 +33,18 @@ class ConfigCopies:
         wanted = ((config, possible[config.key]) for config in revision.configs)
         names = await together(*(self._write(canary, config, names, prefixes) for config, names in wanted))
         return {config.key: name for config, name in zip(revision.configs, names, strict=True)}
+
+    async def absent(self, canary: Canary, revision: Revision) -> dict[str, str]:
+        """Names of nothing, by the keys of what was not there when the revision was accepted.
+
+        What has come since then belongs to another revision, which is analysed first. But one that is not tracked is
+        read as it is.
+        """
+        found = await together(*(self._find(canary, key) for key in revision.absent))
+        later = zip(revision.absent, found, strict=True)
+        return {
+            key: absent_name(canary.metadata.name, key) for key, item in later if item is None or tracked(key, item)
+        }
 
     async def _write(self, canary: Canary, config: Config, names: Sequence[str], prefixes: Sequence[str]) -> str:
         resource, original = resource_of(config.key)

@@ -13,11 +13,11 @@ from typing import Any
 from handlers.adapters.errors import AlreadyExists, Conflict
 from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owner
-from handlers.core.configs import Config, Revision
+from handlers.core.configs import Config, Revision, absent
 from handlers.objects import configs
 from handlers.together import together
 from schemas.canary import Canary
-from schemas.configs import resource_of
+from schemas.configs import references, resource_of
 from schemas.names import LABEL_VALUE, OBJECT_NAME, fitted
 from schemas.resources import CONTROLLER_REVISION, Resource
 from schemas.revision import CANARY, REVISION, digest
@@ -45,7 +45,11 @@ async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label
             "labels": {CANARY: _whose(canary), REVISION: revision},
             "ownerReferences": [owner(canary)],
         },
-        "data": {"template": kept.content, **({"configs": kept.checksums} if kept.configs else {})},
+        "data": {
+            "template": kept.content,
+            **({"configs": kept.checksums} if kept.configs else {}),
+            **({"absent": kept.absent} if kept.absent else {}),
+        },
         "revision": canary.status.step + 1,
     }
     try:
@@ -58,7 +62,7 @@ async def store(kube: Kube, canary: Canary, revision: str, kept: Revision, label
 
 async def load(kube: Kube, canary: Canary, revision: str, target: Workload | None) -> Revision | None:
     """What ``revision`` is made of: its snapshot, or what is live if that hashes to the same; None if it is lost."""
-    if target is not None and target.revision() == revision:
+    if target is not None and target.revision() == revision and not any(references(target.content).values()):
         return Revision(target.content)
     namespace = canary.metadata.namespace
     found = await kube.find(CONTROLLER_REVISION, namespace, name_of(canary, revision))
@@ -67,7 +71,8 @@ async def load(kube: Kube, canary: Canary, revision: str, target: Workload | Non
     if target is None:
         return None
     live = await configs.read(kube, namespace, target.template)
-    return Revision(target.content, live.configs) if target.revision(live.checksums) == revision else None
+    made = Revision(target.content, live.configs, absent(target.content, live.versions))
+    return made if target.revision(live.checksums) == revision else None
 
 
 async def _kept(kube: Kube, snapshot: Object) -> Revision | None:
@@ -77,7 +82,9 @@ async def _kept(kube: Kube, snapshot: Object) -> Revision | None:
     wanted: Mapping[str, str] = data.get("configs") or {}
     copies = await asyncio.gather(*(_copy(kube, snapshot, key) for key in wanted))
     found = tuple(config for config in copies if config is not None and config.checksum == wanted[config.key])
-    return Revision(content, found) if content is not None and len(found) == len(wanted) else None
+    if content is None or len(found) < len(wanted):
+        return None
+    return Revision(content, found, tuple(data.get("absent") or ()))
 
 
 async def _copy(kube: Kube, snapshot: Object, key: str) -> Config | None:

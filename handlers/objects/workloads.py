@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from handlers.adapters.errors import AlreadyExists
@@ -40,10 +41,11 @@ class Workloads:
         if target is None or not possible or not canary.status.primary_step:
             return
         status, existing = canary.status, seen.primary_workload
-        if not _primary_due(status, existing) and not (everything and await self._damaged(canary, existing)):
+        missed = configs.is_missed(canary, seen)
+        if not _primary_due(status, existing) and not await self._damaged(canary, existing, missed, everything):
             return
         runs = existing is not None and existing.runs(status.primary_revision)
-        bare = runs and not configs.noted_copies(seen.primary)
+        bare = runs and not missed and not configs.noted_copies(seen.primary)
         revision = None if bare else await snapshots.load(self._kube, canary, status.primary_revision, target)
         if revision is not None:
             await self._run_on_primary(canary, seen, target, revision)
@@ -53,10 +55,11 @@ class Workloads:
             await self._kube.patch(_resource(canary), canary.metadata.namespace, canary.primary, fenced)
         # else there is nothing to make it from; the next decision says so
 
-    async def _damaged(self, canary: Canary, existing: Workload | None) -> bool:
+    async def _damaged(self, canary: Canary, existing: Workload | None, missed: bool, everything: bool) -> bool:
         """What it reads; a primary that a later step has written is none of ours."""
-        ours = existing is not None and existing.fence(PRIMARY_STEP) == canary.status.primary_step
-        return existing is not None and ours and await self._copies.damaged(canary, existing.item)
+        if existing is None or existing.fence(PRIMARY_STEP) != canary.status.primary_step:
+            return False
+        return missed or (everything and await self._copies.damaged(canary, existing.item))
 
     async def _run_on_primary(self, canary: Canary, seen: Observation, target: Workload, revision: Revision) -> None:
         """What it reads first, then the template that reads it."""
@@ -69,6 +72,8 @@ class Workloads:
             taken = _annotated(existing, primary.marks(status, existing.content) | note)
             await self._kube.patch(_resource(canary), canary.metadata.namespace, canary.primary, taken)
             return
+        read = configs.renamed(revision, names | await self._copies.absent(canary, revision))
+        source = replace(source, content=read)
         body = primary.primary_again(source, status, existing) if existing else primary.primary(source, status)
         body["metadata"]["annotations"] |= note
         if existing is not None:

@@ -299,7 +299,8 @@ async def test_an_optional_object_is_skipped_while_it_is_missing_and_new_when_it
     await house.initialized()
     status = await house.status()
     assert (status.tracked_configs, status.tracked_config_versions) == ({}, {"configmap/extras": ""})
-    assert (await people.read_by())["envFrom"][0]["configMapRef"]["name"] == "extras"
+    read = (await people.read_by())["envFrom"][0]["configMapRef"]["name"]
+    assert await house.admin.find(CONFIG_MAP, NAMESPACE, read) is None
     await people.config("extras", {"a": "b"})
     await house.change(ChangeReason.REVISION)
     await house.until(Phase.SUCCEEDED)
