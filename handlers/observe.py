@@ -178,7 +178,7 @@ class Observer:
             older_namesake=namesake,
             missing=missing if unproven or edited else (),
             lost=() if unproven or edited else missing,
-            apex_behind=await self._apex_behind(canary, workload),
+            apex_behind=await self._apex_behind(canary, workload, own),
             snapshot_missing=await self._snapshot_missing(canary, stimulus, workload, own),
             configs=found.checksums,
             config_versions=found.versions,
@@ -188,11 +188,11 @@ class Observer:
         wrong = {"problems": validate.problems(canary, seen), "obstacles": validate.obstacles(canary, seen)}
         return seen.model_copy(update={**wrong, "pod_trouble": pod_trouble})
 
-    async def _apex_behind(self, canary: Canary, target: Workload | None) -> bool:
+    async def _apex_behind(self, canary: Canary, target: Workload | None, primary: Workload | None) -> bool:
         if target is None or canary.deleting or not apex_due(canary, target):
             return False
         apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
-        wanted = services(canary, target, self._rules.selector_labels)["apex"]
+        wanted = services(canary, target, self._rules.selector_labels, primary)["apex"]
         return apex is not None and apex["spec"].get("selector") != wanted["spec"]["selector"]
 
     async def _snapshot_missing(

@@ -111,10 +111,14 @@ class Workload:
         written = self.annotations.get(TEMPLATE)
         return self.annotations.get(REVISION) == revision and written == digest(self.content)
 
+    @property
+    def selector(self) -> Mapping[str, str]:
+        """The labels by which it finds its pods; empty for a Service."""
+        return self._says.selector(self.item)
+
     def selector_label(self, keys: Sequence[str]) -> tuple[str, str] | None:
         """The first of ``keys`` in ``spec.selector.matchLabels``, with its value."""
-        labels = self._says.selector(self.item)
-        return next(((key, labels[key]) for key in keys if key in labels), None)
+        return next(((key, self.selector[key]) for key in keys if key in self.selector), None)
 
     def readiness(self, *, threshold: int, deadline: float, now: datetime, since: datetime | None = None) -> Readiness:
         """``threshold`` in percent; ``deadline`` in seconds; ``since``: when readiness was lost (:class:`Patience`)."""

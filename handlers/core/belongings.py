@@ -8,9 +8,10 @@ Canary as its owner, and users are served until the target has taken over.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from handlers.core.kinds.anatomy import Selectors
 from schemas.canary import Canary
 from schemas.configs import CONFIGS, copy_names, resource_of
 from schemas.names import fitted
@@ -121,20 +122,20 @@ def leads_here(canary: Canary, route_table: Mapping[str, Any]) -> bool:
     return any((item.get("upstream") or {}).get("name") in ours for item in named)
 
 
-def apex_selector(apex: Mapping[str, Any], target: Workload, keys: Sequence[str]) -> dict[str, str] | None:
+def apex_selector(apex: Mapping[str, Any], target: Workload, sides: Selectors) -> dict[str, str] | None:
     """What the apex Service should select when the primary goes; None when it is right, or nothing of ours.
 
-    A Service that somebody applied gets his own selector back, if that finds the target's pods.
+    ``sides``: the labels of the primary's pods and of the canary's. A Service that somebody applied gets his own
+    selector back, if that finds the target's pods.
     """
-    label = target.selector_label(keys)
     selector = (apex.get("spec") or {}).get("selector") or {}
-    if label is None or selector != {label[0]: f"{label[1]}-primary"}:
+    if selector != sides["primary"]:
         return None
     applied = _applied_selector(apex)
     labels = (target.template.get("metadata") or {}).get("labels") or {}
     if applied and all(labels.get(key) == value for key, value in applied.items()):
         return applied
-    return {label[0]: label[1]}
+    return dict(sides["canary"])
 
 
 def _applied_selector(apex: Mapping[str, Any]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from typing import Any
 from handlers.core import additions, marks
 from handlers.core.belongings import owners
 from handlers.core.kinds import KINDS, kind_of
-from handlers.core.kinds.anatomy import Role
+from handlers.core.kinds.anatomy import Role, Selectors
 from handlers.core.matchers import matchers
 from handlers.core.ports import ports
 from schemas.canary import Canary, CustomMetadata
@@ -189,18 +189,23 @@ def upstream(canary: Canary, role: Role, selector: Mapping[str, str], source: Ma
     return {"metadata": metadata, "spec": spec}
 
 
-def selectors(target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
+def selectors(target: Workload, keys: Sequence[str], primary: Workload | None = None) -> Selectors:
     """Which pods are the canary's and which the primary's. Raises ValueError without a selector label."""
-    return KINDS[target.kind].selectors(target, keys)
+    return KINDS[target.kind].selectors(target, keys, primary)
 
 
-def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str, Object]:
-    """By role: ``canary``, ``primary`` and ``apex`` (which selects the primary); none around a Service as target."""
+def services(
+    canary: Canary, target: Workload, keys: Sequence[str], primary: Workload | None = None
+) -> dict[str, Object]:
+    """By role: ``canary``, ``primary`` and ``apex`` (which selects the primary); none around a Service as target.
+
+    Users meet the ``primary``: what leads to it has its labels and its ports, not those of what is to be analysed yet.
+    """
     if kind_of(canary).brings_services:
         return {}
-    chosen, wanted = selectors(target, keys), canary.spec.service
-    label = target.selector_label(keys)
-    label_key = label[0] if label else "app"
+    chosen, wanted = selectors(target, keys, primary), canary.spec.service
+    (label_key,) = chosen["canary"]
+    met: Mapping[Role, Workload] = {"canary": target, "primary": primary or target}
     spread = ["trafficDistribution"] if wanted.traffic_distribution else []
     parts: tuple[tuple[str, str, CustomMetadata | None, Role], ...] = (
         ("canary", f"{canary.service}-canary", wanted.canary, "canary"),
@@ -210,15 +215,15 @@ def services(canary: Canary, target: Workload, keys: Sequence[str]) -> dict[str,
     return {
         role: {
             "metadata": _metadata(canary, name, extra, {label_key: name}, spread),
-            "spec": _service_spec(canary, target, chosen[pods]),
+            "spec": _service_spec(canary, met[pods], chosen[pods]),
         }
         for role, name, extra, pods in parts
     }
 
 
-def _service_spec(canary: Canary, target: Workload, selector: Mapping[str, str]) -> Object:
+def _service_spec(canary: Canary, met: Workload, selector: Mapping[str, str]) -> Object:
     wanted = canary.spec.service
-    spec: Object = {"type": "ClusterIP", "selector": dict(selector), "ports": ports(canary, target)}
+    spec: Object = {"type": "ClusterIP", "selector": dict(selector), "ports": ports(canary, met)}
     if wanted.headless:
         spec["clusterIP"] = "None"
     if wanted.traffic_distribution:

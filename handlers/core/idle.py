@@ -135,7 +135,9 @@ def settle(draft: Draft) -> Draft:
         # whoever comes by the Service drains from when that was seen to lead to the primary
         return draft.set(verdict_since=seen.now)
     if is_projected(draft) and not status.former and not status.former_scalers:
-        return draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
+        rest = draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
+        # ports that its pods have no more were left to users who might come back to them
+        return rest.set(surroundings_owed=draft.step) if draft.canary.spec.service.port_discovery else rest
     return draft
 
 

@@ -15,16 +15,20 @@ Item = Mapping[str, Any]
 _LEADING = ("serviceName", "serviceNamespace", "servicePort", "selector")
 
 
-def service_patch(canary: Canary, existing: Item, wanted: Item) -> Object | None:
+def service_patch(canary: Canary, existing: Item, wanted: Item, *, moving: bool = False) -> Object | None:
     """Ports and selector; of a Service that is ours its metadata as well, and how its traffic is spread.
 
     One that was there before keeps its metadata, but for what keeps Flux from taking the selector back.
-    Its address is for ever, and whether it has one.
+    Its address is for ever, and whether it has one. ``moving``: the pods behind it are being replaced, maybe for a time
+    only, so that no discovered port is taken away.
     """
     have, want = existing.get("spec") or {}, wanted["spec"]
     spec = merge_patch({"selector": have.get("selector") or {}}, {"selector": want["selector"]})
-    if ports.differ(have.get("ports") or (), want["ports"]):
-        spec["ports"] = ports.with_node_ports(have.get("ports") or (), want["ports"])
+    there, asked = have.get("ports") or (), want["ports"]
+    if moving and canary.spec.service.port_discovery:
+        asked = ports.not_fewer(there, asked)
+    if ports.differ(there, asked):
+        spec["ports"] = ports.with_node_ports(there, asked)
     if not _is_ours(existing, wanted):
         return guarded(existing, _flux_off(existing), spec)
     spec |= _settings(existing, wanted)

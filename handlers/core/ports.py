@@ -13,7 +13,8 @@ _SIDECARS = ("istio-proxy", "envoy")
 _LONGEST_NAME = 63
 
 
-def ports(canary: Canary, target: Workload) -> list[Object]:
+def ports(canary: Canary, met: Workload) -> list[Object]:
+    """``met``: the workload whose pods are met by them."""
     wanted = canary.spec.service
     first: Object = {
         "name": wanted.port_name or "http",
@@ -23,12 +24,21 @@ def ports(canary: Canary, target: Workload) -> list[Object]:
     }
     if wanted.app_protocol:
         first["appProtocol"] = wanted.app_protocol
-    return [first, *(_discovered(canary, target) if wanted.port_discovery else ())]
+    return [first, *(_discovered(canary, met) if wanted.port_discovery else ())]
 
 
 def differ(have: Sequence[Mapping[str, Any]], want: Sequence[Mapping[str, Any]]) -> bool:
     """Whatever their order, and whatever the API server added to them."""
     return sorted(map(_essence, have)) != sorted(map(_essence, want))
+
+
+def not_fewer(have: Sequence[Mapping[str, Any]], want: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The first wanted one is the spec's own; of the others those that are there stay, and new ones join them."""
+    made = [*want[:1]]
+    for port in (*have, *want[1:]):
+        if not any(port["port"] == other["port"] or port.get("name") == other.get("name") for other in made):
+            made.append(port)
+    return made
 
 
 def with_node_ports(have: Sequence[Mapping[str, Any]], want: Sequence[Mapping[str, Any]]) -> list[Object]:
@@ -53,12 +63,12 @@ def _essence(port: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(field) for field in fields)
 
 
-def _discovered(canary: Canary, target: Workload) -> Iterator[Object]:
+def _discovered(canary: Canary, met: Workload) -> Iterator[Object]:
     """Every other container port, but those of the mesh's sidecars; a number and a name are taken once."""
     wanted = canary.spec.service
     main = wanted.target_port or wanted.port
     numbers, names = {wanted.port}, {wanted.port_name or "http"}
-    for container in (target.template.get("spec") or {}).get("containers") or ():
+    for container in (met.template.get("spec") or {}).get("containers") or ():
         if container["name"] in _SIDECARS:
             continue
         for index, port in enumerate(container.get("ports") or ()):

@@ -182,7 +182,9 @@ def _references(canary: Canary, seen: Observation) -> Iterator[str]:
         if canary.status.phase not in _ROLLOUT:
             yield f"spec.targetRef: {kind} {canary.target}.{namespace} not found; create it or mend the name"
     elif kind in KINDS:
-        yield from kind_of(canary).problems(canary, target, seen.rules)
+        own = seen.primary_workload
+        beside = own if own is not None and own.name == canary.primary else None
+        yield from kind_of(canary).problems(canary, target, seen.rules, beside)
     for missing in seen.missing:
         keda = f", and install KEDA if there are no {SCALED_OBJECT.kind}s here" if SCALED_OBJECT.kind in missing else ""
         yield f"{missing} not found; create it or mend the name{keda}"

@@ -11,6 +11,7 @@ from handlers.core import desired, marks, patches
 from handlers.core.belongings import apex_selector, leads_here
 from handlers.core.gate import makes
 from handlers.core.kinds import kind_of
+from handlers.core.kinds.anatomy import Selectors
 from handlers.core.observation import Observation
 from handlers.core.passing import passing_patch
 from handlers.core.renaming import may_touch
@@ -48,9 +49,11 @@ class Router:
         if target is not None and (everything or seen.route is None):
             if kind_of(canary).brings_services:
                 await copies.ensure(self._kube, canary, seen, target)
-            await self._neighbours(canary, target, new=seen.route is None, untouched=untouched)
+            await self._neighbours(canary, seen, target, untouched=untouched)
         elif target is not None and desired.apex_due(canary, target):
-            await self._service(canary, desired.services(canary, target, self._keys)["apex"])
+            await self._service(
+                canary, desired.services(canary, target, self._keys, seen.primary_workload)["apex"], "apex"
+            )
         if seen.route is None:
             await self._create(canary)
         elif not untouched:
@@ -62,49 +65,47 @@ class Router:
         target = seen.target_workload
         if target is None or not canary.status.returned or any(kind_of(canary).problems(canary, target, seen.rules)):
             return
-        await self._way_to_target(canary, target)
+        await self._way_to_target(canary, target, seen.primary_workload)
         if seen.route is None:
             await self._create(canary)
         elif leads_here(canary, seen.route):
             await self._patch(canary, seen)
 
-    async def _way_to_target(self, canary: Canary, target: Workload) -> None:
+    async def _way_to_target(self, canary: Canary, target: Workload, primary: Workload | None) -> None:
         """A Service as target needs no copy any more: the upstream leads to itself."""
-        services = desired.services(canary, target, self._keys)
-        source, selector = await self._source(canary), desired.selectors(target, self._keys)["canary"]
-        body = desired.upstream(canary, "canary", selector, source)
+        services = desired.services(canary, target, self._keys, primary)
+        source, sides = await self._source(canary), desired.selectors(target, self._keys, primary)
+        body = desired.upstream(canary, "canary", sides["canary"], source)
         if services:
-            await self._service(canary, services["canary"])
+            await self._service(canary, services["canary"], "canary")
         else:
             body["spec"]["kube"]["serviceName"] = target.name
         await self._upstream(canary, body, source)
         if services:
-            await self._return_apex(canary, target, services["apex"], selector)
+            await self._return_apex(canary, target, services["apex"], sides)
 
-    async def _return_apex(self, canary: Canary, target: Workload, wanted: Object, selector: Mapping[str, str]) -> None:
+    async def _return_apex(self, canary: Canary, target: Workload, wanted: Object, sides: Selectors) -> None:
         apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
         if apex is None:
-            made = {**wanted["spec"], "selector": dict(selector)}
-            await self._service(canary, {**wanted, "spec": made}, new=True)
-        elif (back := apex_selector(apex, target, self._keys)) is not None:
+            made = {**wanted["spec"], "selector": dict(sides["canary"])}
+            await self._service(canary, {**wanted, "spec": made}, "apex", new=True)
+        elif (back := apex_selector(apex, target, sides)) is not None:
             patch = patches.guarded(apex, {}, merge_patch({"selector": apex["spec"]["selector"]}, {"selector": back}))
             await self._kube.patch(SERVICE, canary.metadata.namespace, canary.service, patch)
 
-    async def _neighbours(self, canary: Canary, target: Workload, *, new: bool, untouched: bool) -> None:
+    async def _neighbours(self, canary: Canary, seen: Observation, target: Workload, *, untouched: bool) -> None:
         source, renamed = await self._source(canary), bool(canary.status.former)
-        services = desired.services(canary, target, self._keys).items()
-        selectors = desired.selectors(target, self._keys).items()
+        primary, new = seen.primary_workload, seen.route is None
+        services = desired.services(canary, target, self._keys, primary).items()
+        selectors = desired.selectors(target, self._keys, primary).items()
         upstreams = [desired.upstream(canary, role, selector, source) for role, selector in selectors]
         await together(
-            *(
-                self._service(canary, body, new=new, untouched=untouched, apex=role == "apex")
-                for role, body in services
-            ),
+            *(self._service(canary, body, role, new=new, untouched=untouched) for role, body in services),
             *(self._upstream(canary, body, source, new=new, keep=untouched and renamed) for body in upstreams),
         )
 
     async def _service(
-        self, canary: Canary, body: Object, *, new: bool = False, untouched: bool = False, apex: bool = False
+        self, canary: Canary, body: Object, role: str, *, new: bool = False, untouched: bool = False
     ) -> None:
         """``untouched``: what users are served by stays so, until the primary is ready to serve them."""
         existing = await self._ensure(SERVICE, body, new=new)
@@ -112,8 +113,11 @@ class Router:
             return
         if canary.status.former:
             patch = passing_patch(canary, existing, body, adding=untouched)
+        elif untouched and role == "apex":
+            patch = None
         else:
-            patch = None if untouched and apex else patches.service_patch(canary, existing, body)
+            moving = role != "canary" and not canary.status.settled
+            patch = patches.service_patch(canary, existing, body, moving=moving)
         if patch is not None:
             await self._kube.patch(SERVICE, canary.metadata.namespace, body["metadata"]["name"], patch)
 

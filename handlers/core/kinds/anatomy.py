@@ -12,6 +12,7 @@ from schemas.workload import Readiness, Workload
 
 Object = dict[str, Any]
 Role = Literal["primary", "canary"]
+Selectors = Mapping[Role, Mapping[str, str]]
 _OURS = "canarybus.dev/"
 
 
@@ -37,12 +38,14 @@ class TargetKind(Protocol):
     brings_services: bool
     """Whether the target's copies are the Services that routes lead to, so that none have to be made around pods."""
 
-    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
-        """What keeps this target from being rolled out: the field and the remedy."""
+    def problems(
+        self, canary: Canary, target: Workload, rules: Rules, primary: Workload | None = None
+    ) -> Iterator[str]:
+        """What keeps this target from being rolled out beside its ``primary``: the field and the remedy."""
         ...
 
-    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
-        """The labels by which each side's pods are found; the primary itself carries its own.
+    def selectors(self, target: Workload, keys: Sequence[str], primary: Workload | None = None) -> Selectors:
+        """The labels by which each side's pods are found; a ``primary`` that is there carries its own.
 
         Raises ValueError without a selector label.
         """

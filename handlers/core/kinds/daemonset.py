@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from handlers.core.kinds import pods
-from handlers.core.kinds.anatomy import Inherited, Object, Role, Source
+from handlers.core.kinds.anatomy import Inherited, Object, Selectors, Source
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.kinds.daemonset import SCALE_TO_ZERO
@@ -17,8 +17,10 @@ _COPIED = ("updateStrategy", "minReadySeconds", "revisionHistoryLimit")
 class DaemonSetTarget:
     brings_services = False
 
-    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
-        yield from pods.problems(canary, target, rules)
+    def problems(
+        self, canary: Canary, target: Workload, rules: Rules, primary: Workload | None = None
+    ) -> Iterator[str]:
+        yield from pods.problems(canary, target, rules, primary)
         place = f"daemonset {canary.target}.{canary.metadata.namespace}"
         strategy = (target.spec.get("updateStrategy") or {}).get("type") or "RollingUpdate"
         if strategy != "RollingUpdate":
@@ -32,8 +34,8 @@ class DaemonSetTarget:
                 "same nodes and only one pod can have them; remove hostPort and hostNetwork"
             )
 
-    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
-        return pods.selectors(target, keys)
+    def selectors(self, target: Workload, keys: Sequence[str], primary: Workload | None = None) -> Selectors:
+        return pods.selectors(target, keys, primary)
 
     def inherited(self, source: Source) -> Inherited:
         return pods.inherited(source)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handlers.core.kinds import pods
-from handlers.core.kinds.anatomy import Inherited, Object, Role, Source
+from handlers.core.kinds.anatomy import Inherited, Object, Selectors, Source
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.status import CanaryStatus, Phase
@@ -19,11 +19,13 @@ _COPIED = ("strategy", "minReadySeconds", "progressDeadlineSeconds", "revisionHi
 class DeploymentTarget:
     brings_services = False
 
-    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:
-        return pods.problems(canary, target, rules)
+    def problems(
+        self, canary: Canary, target: Workload, rules: Rules, primary: Workload | None = None
+    ) -> Iterator[str]:
+        return pods.problems(canary, target, rules, primary)
 
-    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:
-        return pods.selectors(target, keys)
+    def selectors(self, target: Workload, keys: Sequence[str], primary: Workload | None = None) -> Selectors:
+        return pods.selectors(target, keys, primary)
 
     def inherited(self, source: Source) -> Inherited:
         return pods.inherited(source)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from handlers.core.kinds.anatomy import Inherited, Object, Role, Source, copied
+from handlers.core.kinds.anatomy import Inherited, Object, Selectors, Source, copied
 from handlers.core.observation import Rules
 from schemas.canary import Canary
 from schemas.workload import Readiness, Workload
@@ -21,7 +21,13 @@ _FROM_OUTSIDE = ("externalTrafficPolicy",)
 class ServiceTarget:
     brings_services = True
 
-    def problems(self, canary: Canary, target: Workload, rules: Rules) -> Iterator[str]:  # noqa: ARG002
+    def problems(
+        self,
+        canary: Canary,
+        target: Workload,
+        rules: Rules,  # noqa: ARG002 - it has no pods
+        primary: Workload | None = None,  # noqa: ARG002 - a copy of it
+    ) -> Iterator[str]:
         place = f"service {canary.target}.{canary.metadata.namespace}"
         if canary.service != canary.target:
             yield (
@@ -36,7 +42,12 @@ class ServiceTarget:
             known = " ".join(map(str, ports)) or "none"
             yield f"spec.service.port: {canary.spec.service.port} is not a port of {place}; give one of [{known}]"
 
-    def selectors(self, target: Workload, keys: Sequence[str]) -> Mapping[Role, Mapping[str, str]]:  # noqa: ARG002
+    def selectors(
+        self,
+        target: Workload,  # noqa: ARG002 - whatever it selects
+        keys: Sequence[str],  # noqa: ARG002
+        primary: Workload | None = None,  # noqa: ARG002
+    ) -> Selectors:
         """None: a copy selects for itself, and another revision may select others.
 
         An upstream that knew only the old ones would lose all endpoints at once when a copy changes.

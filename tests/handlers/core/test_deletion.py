@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from handlers.core.belongings import apex_selector, leads_here, left_behind, made
+from handlers.core.desired import selectors
 from handlers.core.step import step
 from schemas.canary import Canary
 from schemas.events import ChangeReason, Tick
@@ -406,12 +407,13 @@ def test_the_apex_service_selects_the_targets_pods_again(applied: str, expected:
     item["spec"]["template"]["metadata"]["labels"] = {"app": "podinfo", "tier": "web"}
     annotations = {"kubectl.kubernetes.io/last-applied-configuration": applied} if applied else {}
     apex = {"metadata": {"annotations": annotations}, "spec": {"selector": {"app": "podinfo-primary"}}}
-    assert apex_selector(apex, Workload(item), KEYS) == expected
+    assert apex_selector(apex, Workload(item), selectors(Workload(item), KEYS)) == expected
 
 
 def test_an_apex_service_that_selects_something_else_is_nobody_of_ours() -> None:
     apex = {"metadata": {}, "spec": {"selector": {"app": "another"}}}
-    assert apex_selector(apex, Workload(podinfo()), KEYS) is None
+    target = Workload(podinfo())
+    assert apex_selector(apex, target, selectors(target, KEYS)) is None
 
 
 def test_routes_of_somebody_else_do_not_lead_here() -> None:
