@@ -94,7 +94,7 @@ def _wanted_routes(canary: Canary, status: CanaryStatus, existing: Sequence[Mapp
 def routes_to_target(canary: Canary, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
     """One route that names the target's upstream alone: the primary's goes with the Canary, and must not be missed."""
     target = [item for item in _split(canary, 100) if item["weight"]]
-    return additions.kept([_route(target)], existing, _upstreams(canary))
+    return additions.kept([_route(target)], existing)
 
 
 def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = ()) -> list[Object]:
@@ -104,7 +104,7 @@ def routes(canary: Canary, weight: int, existing: Sequence[Mapping[str, Any]] = 
     if canary.spec.analysis.selects:
         found = matchers(canary)
         wanted = [{**split, "matchers": found}, everybody] if found else [everybody]
-    return additions.kept(wanted, existing, _upstreams(canary))
+    return additions.kept(wanted, existing)
 
 
 def _route(destinations: list[Object]) -> Object:
@@ -120,7 +120,7 @@ def weight_of(canary: Canary, table: Mapping[str, Any]) -> int | None:
     names = _upstreams(canary)
     for route in _existing_routes(table):
         shares = {
-            ((item.get("destination") or {}).get("upstream") or {}).get("name"): int(item.get("weight") or 0)
+            _upstream_name(item): int(item.get("weight") or 0)
             for item in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ()
         }
         if all(name in shares for name in names):
@@ -145,10 +145,17 @@ def routes_back(existing: Sequence[Mapping[str, Any]]) -> list[Object]:
     """The routes as they are with all weight on the primary: for a Canary too broken to render its own."""
     back = [copy.deepcopy(dict(route)) for route in existing]
     for route in back:
-        for destination in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ():
-            name = ((destination.get("destination") or {}).get("upstream") or {}).get("name", "")
-            destination["weight"] = 100 if "-primaryupstream-" in name else 0
+        destinations = ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ()
+        to_primary = ["-primaryupstream-" in _upstream_name(destination) for destination in destinations]
+        for destination, ours in zip(destinations, to_primary, strict=True):
+            # a route to others only is somebody's own: without any weight the gateway would refuse it
+            if any(to_primary):
+                destination["weight"] = 100 if ours else 0
     return back
+
+
+def _upstream_name(destination: Mapping[str, Any]) -> str:
+    return str(((destination.get("destination") or {}).get("upstream") or {}).get("name", ""))
 
 
 def route_table_is_current(canary: Canary, status: CanaryStatus, item: Mapping[str, Any]) -> bool:

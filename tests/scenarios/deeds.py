@@ -10,6 +10,7 @@ from schemas.gloo import ROUTE_STEP
 from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, METRIC_TEMPLATE, ROUTE_TABLE, SERVICE, Resource
 from tests.scenarios.manifest import deep
 from tests.scenarios.place import PRIMARY, TARGET, Place
+from tests.scenarios.routes import copied_for_admin
 from tests.scenarios.surroundings import Answers
 
 KINDS = {found.kind: found for found in vars(resources).values() if isinstance(found, Resource)}
@@ -100,6 +101,9 @@ class Deeds:
             case "adds options to the route":
                 routes[0]["options"] = {"timeout": "3s"}
                 await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": routes}})
+            case "copies the route for /admin":
+                copy = copied_for_admin(routes[0])
+                await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": [copy, *routes, copy]}})
             case "empties the RouteTable":
                 await admin.patch(ROUTE_TABLE, namespace, "podinfo", {"spec": {"routes": None}})
             case "copies a fence to the RouteTable":

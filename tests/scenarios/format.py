@@ -65,6 +65,7 @@ Deed = Literal[
     "edits the RouteTable",
     "labels the RouteTable",
     "adds options to the route",
+    "copies the route for /admin",
     "empties the RouteTable",
     "copies a fence to the RouteTable",
     "deletes the primary",

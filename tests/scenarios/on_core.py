@@ -20,7 +20,7 @@ from tests.scenarios.core_world import CoreWorld
 from tests.scenarios.format import Order, Start
 from tests.scenarios.manifest import deep, left_over, passes, spec_of, target_of
 from tests.scenarios.play import Seen, hashes_of, summary
-from tests.scenarios.routes import in_words
+from tests.scenarios.routes import copied_for_admin, in_words
 
 _CONFIG = "configmap/podinfo"
 _MISSING = "configmap podinfo.test get query error: not found; create it"
@@ -209,6 +209,9 @@ class OnCore:
                 route["metadata"].setdefault("labels", {})["owner"] = "somebody"
             case "adds options to the route":
                 route["spec"]["routes"][0]["options"] = {"timeout": "3s"}
+            case "copies the route for /admin":
+                copy = copied_for_admin(route["spec"]["routes"][0])
+                route["spec"]["routes"] = [copy, *route["spec"]["routes"], copy]
             case "empties the RouteTable":
                 route["spec"] = {}
             case "copies a fence to the RouteTable":

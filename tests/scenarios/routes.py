@@ -16,11 +16,13 @@ def shares_of(route: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def in_words(table: Mapping[str, Any] | None) -> tuple[str, ...]:
-    """One line a route: who is meant, and how they are split; then what people added to the table."""
+    """One line a route: who is meant, and how they are split; then what people added: to each route, and the table."""
     if table is None:
         return ()
     lines = [f"{_who(route)}: {'/'.join(map(str, shares_of(route)))}" for route in table["spec"]["routes"]]
-    added = ["options" for route in table["spec"]["routes"] if route.get("options")]
+    added = [
+        f"options {', '.join(sorted(route['options']))}" for route in table["spec"]["routes"] if "options" in route
+    ]
     label = ["somebody's label"] if "owner" in (table["metadata"].get("labels") or {}) else []
     return (*lines, *added, *label)
 
@@ -28,6 +30,12 @@ def in_words(table: Mapping[str, Any] | None) -> tuple[str, ...]:
 def _who(route: Mapping[str, Any]) -> str:
     found = [matcher["headers"] for matcher in route.get("matchers") or ()]
     return ", or ".join(" and ".join(_header(one) for one in headers) for headers in found) or "everybody"
+
+
+def copied_for_admin(route: Mapping[str, Any]) -> dict[str, Any]:
+    """As people do who want something else for one path: all of the route, with another address behind the path."""
+    options = {**route.get("options", {}), "prefixRewrite": "/internal"}
+    return {**route, "matchers": [{"prefix": "/admin"}], "options": options}
 
 
 def _header(header: Mapping[str, Any]) -> str:

@@ -172,6 +172,74 @@ def test_a_route_of_somebody_else_in_our_table_is_drift_and_gives_nothing_to_our
     assert desired.routes(canary(weighted()), 40, existing) == [ours | OPTIONS]
 
 
+ADMIN: dict[str, Any] = {"matchers": [{"prefix": "/admin"}], "options": {"prefixRewrite": "/internal"}}
+
+
+@pytest.mark.parametrize("spec", [weighted(), ab_testing()])
+def test_a_copy_of_our_route_for_another_path_gives_nothing_to_ours_wherever_it_stands(spec: dict[str, Any]) -> None:
+    ours = [
+        route | {"options": {"timeout": f"{number}s"}} for number, route in enumerate(desired.routes(canary(spec), 40))
+    ]
+    copies = [ours[0] | ADMIN, ours[-1] | ADMIN | {"matchers": [{"methods": ["GET"]}]}]
+    for existing in ([*copies, *ours], [*ours, *copies], [copies[0], *ours, copies[1]]):
+        assert desired.routes(canary(spec), 40, existing) == ours
+    back = desired.routes_to_target(canary(spec), [*copies, *ours])
+    assert [route["options"] for route in back] == [ours[-1]["options"]]
+    assert desired.routes_to_target(canary(spec), [*copies, *back]) == back
+
+
+def test_the_options_of_a_route_stay_when_other_users_are_matched() -> None:
+    before = desired.routes(canary(ab_testing()), 40)
+    before = [route | {"options": {"timeout": f"{number}s"}} for number, route in enumerate(before)]
+    others = canary(ab_testing(match=[{"headers": {"cookie": {"prefix": "beta="}}}]))
+    after = desired.routes(others, 40, before)
+    assert [route["options"] for route in after] == [{"timeout": "0s"}, {"timeout": "1s"}]
+    assert after[0]["matchers"] != before[0]["matchers"]
+
+
+def test_what_users_add_stays_when_the_service_gets_another_port() -> None:
+    before = [
+        route | {"options": {"timeout": f"{n}s"}} for n, route in enumerate(desired.routes(canary(ab_testing()), 40))
+    ]
+    before[0]["routeAction"]["multi"]["destinations"][1]["options"] = {"kept": True}
+    after = desired.routes(canary(ab_testing() | {"service": {"port": 80}}), 40, before)
+    assert [route["options"] for route in after] == [{"timeout": "0s"}, {"timeout": "1s"}]
+    moved = after[0]["routeAction"]["multi"]["destinations"][1]
+    assert (moved["destination"]["upstream"]["name"], moved["options"]) == (
+        "test-podinfo-canaryupstream-80",
+        {"kept": True},
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("everybody", [{}, {"matchers": [{"prefix": "/"}]}, {"matchers": []}])
+def test_of_a_table_that_is_taken_over_the_options_of_the_route_for_everybody_stay(
+    order: int, everybody: dict[str, Any]
+) -> None:
+    single = {"routeAction": {"single": {"upstream": {"name": "app", "namespace": "test"}}}}
+    api = single | {"name": "api", "matchers": [{"prefix": "/api"}], "options": {"prefixRewrite": "/"}}
+    rest = single | everybody | {"name": "rest", "options": {"timeout": "5s"}}
+    for spec in (weighted(), ab_testing()):
+        made = desired.routes(canary(spec), 0, [api, rest][::order])
+        assert {(route["name"], route["options"]["timeout"], len(route["options"])) for route in made} == {
+            ("rest", "5s", 1)
+        }
+
+
+def test_of_a_table_that_is_taken_over_nothing_stays_if_each_route_is_for_some_paths() -> None:
+    some = [{"matchers": [{"prefix": path}], "options": {"prefixRewrite": "/"}} for path in ("/a", "/b")]
+    assert desired.routes(canary(weighted()), 0, some) == desired.routes(canary(weighted()), 0)
+    (alone,) = desired.routes(canary(weighted()), 0, some[:1])
+    assert alone["options"] == {"prefixRewrite": "/"}, "under a VirtualService for the same path it is for everybody"
+
+
+def test_the_peers_only_route_of_an_ab_test_gives_its_options_to_both_of_ours() -> None:
+    theirs = desired.routes(canary(ab_testing()), 0)[0] | {"options": {"timeout": "5s"}}
+    theirs["matchers"] = [{"headers": [*theirs["matchers"][0]["headers"], {"name": "b", "value": "2"}]}]
+    made = desired.routes(canary(ab_testing()), 0, [theirs])
+    assert [route["options"] for route in made] == [{"timeout": "5s"}] * 2
+
+
 @pytest.mark.parametrize("value", [{"exact": ""}, {"regex": ""}])
 def test_a_header_that_must_be_empty_is_not_one_that_need_only_be_there(value: dict[str, str]) -> None:
     (matcher,) = matching({"x": value})
@@ -235,6 +303,9 @@ def test_the_routes_of_a_broken_canary_go_back_as_they_are() -> None:
     assert back[0]["options"] == {"timeout": "5s"}
     assert shares(existing[0])["test-podinfo-canaryupstream-9898"] == 40
     assert desired.routes_back([{}]) == [{}]
+    other = {"destination": {"upstream": {"name": "other", "namespace": "test"}}, "weight": 1}
+    somebodys = {"routeAction": {"multi": {"destinations": [other]}}}
+    assert desired.routes_back([*existing, somebodys]) == [*back, somebodys], "without any weight Gloo would refuse it"
 
 
 @pytest.mark.parametrize(
