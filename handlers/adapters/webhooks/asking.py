@@ -20,7 +20,7 @@ PATIENCE = 120.0
 With its timeout this is the longest that one hook can keep a step waiting; each slot asks anew.
 """
 _LONGEST_WAIT = 30.0
-"""Seconds between two attempts, whatever the other side asks for."""
+"""Seconds between two attempts, unless the other side asks for another time (spec lifecycle 2.8)."""
 
 
 class Webhooks:
@@ -83,4 +83,4 @@ def _answer(hook: Webhook, attempt: Attempt) -> HookAnswer:
 
 def _wait(attempt: Attempt, number: int) -> float:
     asked = attempt.retry_after if attempt.status in (429, 503) else None
-    return min(_LONGEST_WAIT, 2.0 ** min(number, 10) if asked is None else asked)
+    return min(_LONGEST_WAIT, 2.0 ** min(number, 10)) if asked is None else asked
