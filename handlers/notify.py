@@ -54,7 +54,7 @@ class Notifier:
         if is_alert(message.receiver):
             await self._alert(canary, message, deliveries, age)
         if hook := by_receiver(event_hooks(canary, self._everywhere)).get(message.receiver):
-            await self._event_hook(canary, hook, message.result)
+            await self._event_hook(canary, hook, message)
         if hook := by_receiver(post_rollout_hooks(canary)).get(message.receiver):
             await self._post_rollout(canary, hook, message)
 
@@ -71,19 +71,26 @@ class Notifier:
         except AlreadyExists:
             return
 
-    async def _event_hook(self, canary: Canary, hook: Webhook, result: StepResult) -> None:
-        """Tried again while nobody is there, as long as the message is kept.
+    async def _event_hook(self, canary: Canary, hook: Webhook, message: NoticeMessage) -> None:
+        """Tried again while nobody is there, as long as the message is kept; what was heard is not said again.
 
         A refusal is only logged, and so is an address that is none.
         """
-        for notice in result.notices:
+        result = message.result
+        for heard, notice in enumerate(result.notices):
             answer = await self._ask(canary, hook, result, _event_metadata(result, notice))
             if answer.passed:
                 continue
             text = f"Event hook {hook.name} failed {answer.text}"
             log.warning(text, extra={"canary": str(canary.ref), "step": result.step})
-            if hook.addressed and (not answer.answered or (answer.status or 0) >= 500):
+            if not hook.addressed or (answer.answered and (answer.status or 0) < 500):
+                continue
+            if not heard:
                 raise TransientError(text)
+            rest = result.model_copy(update={"notices": result.notices[heard:]})
+            about = ".".join(filter(None, (message.about, f"after-{heard}")))
+            await self._fan_out(rest, (message.receiver,), about=about)
+            return
 
     async def _post_rollout(self, canary: Canary, hook: Webhook, message: NoticeMessage) -> None:
         """Asked once per end, with the hook's own retries; what came of it is told like any event."""

@@ -247,7 +247,8 @@ class StepResult(Message):
 class NoticeMessage(Message):
     """One receiver's part of a result: a failing receiver never repeats another's.
 
-    ``about`` names what is told afterwards: the receiver whose answer it is, and how that came out.
+    ``about`` names what is told afterwards: the receiver whose answer it is, and how that came out; or after how much
+    of a step, what is left of it.
     """
 
     kind: ClassVar[str] = "notice"

@@ -24,7 +24,8 @@ class People:
         self._told = 0
         self.failed: list[str] = []
 
-    async def hear(self) -> None:
+    async def hear(self, *, again: bool = False) -> None:
+        """``again``: what fails is delivered once more, at once."""
         for result in (await self.house.results())[self._told :]:
             await self.notifier.on_result(result)
             self._told += 1
@@ -36,6 +37,9 @@ class People:
                     await self.notifier.on_notice(NoticeMessage.model_validate_json(message.data))
                 except TransientError as error:
                     self.failed.append(str(error))
+                    if again:
+                        await message.nak()
+                        continue
                 await message.ack()
 
     async def events(self) -> list[tuple[str, str, str]]:
@@ -142,3 +146,25 @@ async def test_an_event_hook_that_is_away_is_told_again_later_and_one_that_refus
     await people.hear()
     assert bool(people.failed) is again
     assert ("Normal", "Initialized", "Initialization done! podinfo.default") in await people.events()
+
+
+async def test_an_event_hook_that_goes_away_in_the_middle_of_a_step_hears_the_rest_later_and_nothing_twice(
+    house: House,
+) -> None:
+    failed = "Canary failed! Scaling down podinfo.default"
+    answers = iter([503, 503, 200])
+
+    async def meanwhile(_name: str) -> None:
+        said = house.answering.bodies[-1][1]["metadata"]["eventMessage"]
+        house.answering.gates["event"] = next(answers) if said == failed else 200
+
+    house.answering.meanwhile = meanwhile
+    await house.prepare(analysis={"webhooks": [hook(house, "event", retries=0)]})
+    people = People(house)
+    await _failed(house)
+    await people.hear(again=True)
+    heard = [body["metadata"]["eventMessage"] for _, body in house.answering.bodies]
+    assert heard[-4:] == ["Rolling back podinfo.default aborted", failed, failed, failed]
+    others = [text for text in heard if text != failed]
+    assert len(others) == len(set(others))
+    assert len(people.failed) == 1, "what was left is a message of its own, which is tried again like any other"
