@@ -79,7 +79,13 @@ class Schedule:
         if entry is not None and entry.done is not None:
             # also when an edited interval numbers the slots anew: none at or before one that was handed out
             done = entry.done if done is None else max(done, entry.done)
+        self._enter(uid, interval, now, done)
+
+    def _enter(self, uid: str, interval: int, now: int, done: int | None) -> None:
         start = slot_start(uid, interval, now)
+        if done is not None and done > now + interval:
+            # named by a clock that ran ahead: whoever waited for the slot after it would wait for as long as that
+            done = None
         if done is not None and start <= done:
             start += interval * ((done - start) // interval + 1)
         self._entries[uid] = _Entry(interval, start, done)
@@ -96,6 +102,10 @@ class Schedule:
 
     def due(self, now: int) -> list[Slot]:
         """The slots that have begun and were not handed out yet, in order of their start."""
+        if self._set_back(now):
+            for uid, known in list(self._entries.items()):
+                if known.in_turn:
+                    self._enter(uid, known.interval, now, known.done)
         found = []
         while self._heap and self._heap[0][0] <= now:
             start, uid = heapq.heappop(self._heap)
@@ -107,6 +117,11 @@ class Schedule:
             entry.done, entry.next_start = latest, latest + entry.interval
             heapq.heappush(self._heap, (entry.next_start, uid))
         return found
+
+    def _set_back(self, now: int) -> bool:
+        """Whether our own clock ran ahead when the next slot was named: no slot is two intervals away."""
+        start = self.next_start()
+        return start is not None and start > now + 2 * self._entries[self._heap[0][1]].interval
 
     def next_start(self) -> int | None:
         """When to ask again, in milliseconds since the epoch; None while nothing is in turn."""

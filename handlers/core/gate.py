@@ -165,13 +165,13 @@ def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | 
     behind = gateway(canary, seen)
     if not behind.applied and not _served(canary.status, seen):
         return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
-    tick = seen.tick
-    if tick is None or canary.status.weight_since is None:
+    tick, slot = seen.tick, seen.slot
+    if tick is None or slot is None or canary.status.weight_since is None:
         return None
-    soaked = (tick.slot - canary.status.weight_since).total_seconds()
+    soaked = (slot - canary.status.weight_since).total_seconds()
     if soaked < min(tick.interval, canary.spec.analysis.interval_seconds(seen.rules.min_interval)) - 0.001:
         return Reason.SOAKING, "the weight has not served a whole interval yet"
     applied_since = canary.status.verdict_since or seen.now
-    if (applied_since - tick.slot).total_seconds() > SLACK:
+    if (applied_since - slot).total_seconds() > SLACK:
         return Reason.SOAKING, "the routes came into force after this slot began"
     return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -140,10 +140,26 @@ class Observation(Wire):
         return self.stimulus if isinstance(self.stimulus, Tick) else None
 
     @property
+    def slot(self) -> datetime | None:
+        """The slot that is judged: the tick's own, or of one from a clock that runs ahead the one that runs now.
+
+        Slots follow each other by the interval; one that is less than that ahead is as good as on time.
+        """
+        tick = self.tick
+        if tick is None or not self.ahead(tick.slot):
+            return tick.slot if tick else None
+        interval = timedelta(seconds=tick.interval)
+        return tick.slot + (self.now - tick.slot) // interval * interval
+
+    def ahead(self, slot: datetime) -> bool:
+        """Whether nobody whose clock is right can have named ``slot`` yet."""
+        return self.tick is not None and -self.since(slot) > self.tick.interval
+
+    @property
     def began(self) -> datetime:
         """When what is decided now begins to count: the slot's start, or now for a tick that comes late."""
-        late = self.tick is None or self.since(self.tick.slot) > SLACK
-        return self.now if self.tick is None or late else self.tick.slot
+        slot = self.slot
+        return self.now if slot is None or self.since(slot) > SLACK else slot
 
     @property
     def target_workload(self) -> Workload | None:

@@ -66,9 +66,9 @@ def waits_at_gate(canary: Canary) -> bool:
 
 
 def is_fresh(canary: Canary, seen: Observation) -> bool:
-    """A tick whose slot has not been judged yet; slots only go forward."""
-    last = canary.status.last_tick
-    return seen.tick is not None and (last is None or seen.tick.slot > last)
+    """A tick whose slot has not been judged yet; slots only go forward, but from one that a wrong clock has named."""
+    last, slot = canary.status.last_tick, seen.slot
+    return slot is not None and (last is None or slot > last or seen.ahead(last))
 
 
 def _providers_wanted(canary: Canary, seen: Observation) -> bool:

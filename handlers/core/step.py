@@ -13,6 +13,7 @@ to Terminating and Terminated (:mod:`terminating`), an edit of names back to Ini
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, assert_never
 
 from handlers.core import commands, endings, handover, idle, initialising, progressing, promoting, renaming, terminating
@@ -28,10 +29,14 @@ from schemas.events import Command
 from schemas.gloo import Verdict
 from schemas.status import IDLE, JUDGED, Phase, Reason
 
+_DEADLINES = ("not_ready_since", "primary_not_ready_since", "behind_since", "no_data_since", "invalid_since")
+
 
 def step(canary: Canary, seen: Observation) -> Decision:
     """Never raises; whatever is wrong becomes a status with a reason. Nothing changed: an unchanged status."""
     draft = Draft.begin(canary, seen)
+    if draft.held_for == Reason.SUSPENDED and not (canary.spec.suspend or canary.deleting):
+        draft = _resumed(draft)
     if is_foreign(canary.status):
         draft = adopt(draft)
         if draft.status != canary.status and seen.target is not None and not isinstance(seen.stimulus, Command):
@@ -88,8 +93,8 @@ def _arrive(draft: Draft) -> Draft:
     seen, status = draft.seen, draft.status
     idle_hands = draft.canary.spec.suspend or draft.canary.deleting or seen.problems
     judged = status.phase in JUDGED and not idle_hands
-    if seen.tick is not None and is_fresh(draft.canary, seen) and judged:
-        draft = draft.set(last_tick=seen.tick.slot)
+    if is_fresh(draft.canary, seen) and judged:
+        draft = draft.set(last_tick=seen.slot)
     if judged:
         draft = forget_gone(draft)
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
@@ -110,6 +115,17 @@ def _arrive(draft: Draft) -> Draft:
         if status.behind_since is None:
             draft = draft.set(verdict_since=None, behind_since=seen.now)
     return draft
+
+
+def _resumed(draft: Draft) -> Draft:
+    """Nothing was decided while it was suspended, so no deadline ran: those that had begun begin anew."""
+    status, now = draft.canary.status, draft.seen.now
+    begun: dict[str, Any] = {clock: now for clock in _DEADLINES if getattr(status, clock) is not None}
+    if status.hand_over is not None:
+        begun["hand_over"] = status.hand_over.model_copy(update={"since": now})
+    # also what this wake takes for known: whether pods are late is read off the committed status
+    canary = draft.canary.model_copy(update={"status": status.model_copy(update=begun)})
+    return replace(draft, canary=canary).set(**begun).go_on(status.waiting_for)
 
 
 def _suspended(draft: Draft) -> Draft:

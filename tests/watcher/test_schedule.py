@@ -112,6 +112,26 @@ def test_resting_and_moving_again_repeats_no_slot(uid: str, interval: int, turns
     assert found == sorted(set(found))
 
 
+@given(uids, intervals, st.integers(min_value=1, max_value=2**40))
+def test_a_slot_that_nobody_can_have_judged_yet_keeps_no_canary_out_of_turn(
+    uid: str, interval: int, ahead: int
+) -> None:
+    schedule = Schedule()
+    schedule.put(uid, interval, now=NOW, done=NOW + interval + ahead)
+    assert [slot.start for slot in schedule.due(NOW)] == [slot_start(uid, interval, NOW)]
+
+
+@given(st.dictionaries(uids, intervals, min_size=1), st.integers(min_value=1_200_000, max_value=2**40))
+def test_when_our_own_clock_is_set_back_every_canary_is_in_turn_again(known: dict[str, int], back: int) -> None:
+    schedule = Schedule()
+    for uid, interval in known.items():
+        schedule.put(uid, interval, now=NOW + back)
+    schedule.due(NOW + back)
+    assert {slot.uid: slot.start for slot in schedule.due(NOW)} == {
+        uid: slot_start(uid, interval, NOW) for uid, interval in known.items()
+    }
+
+
 def test_a_canary_that_begins_to_move_is_due_at_once() -> None:
     schedule = Schedule()
     schedule.put("a", 60_000, now=NOW)

@@ -88,6 +88,27 @@ def test_unsuspending_goes_on_and_says_so(idle: bool) -> None:
         world.until(Phase.SUCCEEDED)
 
 
+def test_a_primary_that_a_promotion_waits_for_has_its_whole_deadline_again_afterwards() -> None:
+    world = promoting()
+    world.tick()
+    world.edit(suspend=True)
+    world.wait(3600)
+    world.edit(suspend=False)
+    world.tick()
+    assert (world.phase, world.status.returning, world.condition().reason) == (Phase.PROMOTING, None, "NotReady")
+    world.wait(world.item["spec"].get("progressDeadlineSeconds", 600))
+    world.tick()
+    assert world.status.returning is not None
+    assert world.status.returning.reason == "PromotionFailed"
+
+
+def test_a_canary_without_a_reason_to_wait_says_so_in_the_wake_that_takes_the_suspension_back() -> None:
+    world = rolling()
+    world.edit(suspend=True)
+    world.edit(suspend=False)
+    assert (world.condition().status, world.condition().message) == ("True", "")
+
+
 def test_what_was_pushed_while_suspended_is_found_afterwards() -> None:
     world = World().until(Phase.INITIALIZED)
     world.edit(suspend=True)

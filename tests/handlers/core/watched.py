@@ -64,7 +64,7 @@ class Watched(World):
         begins_again = not before.step and seen.primary is None and after.phase is Phase.INITIALIZING
         if not begins_again:
             _moves_legally(before, after, self.now)
-        _keeps_its_slots(before, after)
+        _keeps_its_slots(before, after, seen)
         _says_what_it_waits_for(after)
         _waits_for_a_gate_that_there_is(canary, seen, after)
         if isinstance(stimulus, Tick) and after.last_tick != before.last_tick:
@@ -169,8 +169,8 @@ def _moves_legally(before: CanaryStatus, after: CanaryStatus, now: datetime) -> 
         assert promoted is None or promoted.reason == after.phase.value
 
 
-def _keeps_its_slots(before: CanaryStatus, after: CanaryStatus) -> None:
-    if before.last_tick is not None:
+def _keeps_its_slots(before: CanaryStatus, after: CanaryStatus, seen: Observation) -> None:
+    if before.last_tick is not None and not seen.ahead(before.last_tick):
         assert after.last_tick is not None
         assert after.last_tick >= before.last_tick
 
@@ -213,7 +213,8 @@ def _is_allowed_to_rise(canary: Canary, seen: Observation, decision: Decision) -
         assert canary_readiness(canary, seen).ready, "users were sent to pods that are not there"
         return
     assert isinstance(seen.stimulus, Tick)
-    assert canary.status.last_tick is None or seen.stimulus.slot > canary.status.last_tick
+    assert seen.slot is not None
+    assert canary.status.last_tick is None or seen.slot > canary.status.last_tick
     assert any(notice.reason is Reason.STEP_TAKEN for notice in decision.notices)
     assert decision.status.last_step is not None
     assert all(check.verdict == "pass" for check in decision.status.last_step.checks)
