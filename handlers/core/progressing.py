@@ -23,7 +23,7 @@ from handlers.core.strategy import Next, next_step
 from handlers.core.texts import held_by
 from handlers.core.verdict import judge_hooks, judge_metrics, reason_of
 from schemas.canary import HookType
-from schemas.status import CheckResult, Phase, Reason
+from schemas.status import CheckResult, Phase, Reason, WaitingFor
 
 
 def progressing(draft: Draft) -> Draft:
@@ -110,7 +110,7 @@ def _skip(draft: Draft) -> Draft:
     if draft.status.paused:
         return hold_paused(draft)
     if not found.ready:
-        return draft.hold(Reason.NOT_READY, canary_not_ready(draft.canary, found), waiting_for="target")
+        return _not_ready(draft, canary_not_ready(draft.canary, found), waiting_for="target")
     return promote(draft.set(skip_to="skipAnalysis") if draft.canary.spec.skip_analysis else draft)
 
 
@@ -168,10 +168,21 @@ def _refused_too_long(draft: Draft) -> Draft | None:
 
 def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
     """Soaking is no news."""
+    if reason is Reason.NOT_READY:
+        return _not_ready(draft, text)
     behind = reason is Reason.GATEWAY_BEHIND
     if behind and (late := _refused_too_long(draft)):
         return late
     return draft.hold(reason, text, waiting_for="gateway" if behind else "", quiet=reason is Reason.SOAKING)
+
+
+def _not_ready(draft: Draft, text: str, *, waiting_for: WaitingFor = "") -> Draft:
+    """Pods are missing while others serve: nothing to roll back for by itself, but after one deadline people know."""
+    status, seen = draft.status, draft.seen
+    missing = max(seen.since(status.not_ready_since), seen.since(status.primary_not_ready_since))
+    if missing > draft.canary.spec.deadline:
+        return draft.hold(Reason.DEADLINE_EXCEEDED, text, waiting_for=waiting_for, alert=text, severity="warn")
+    return draft.hold(Reason.NOT_READY, text, waiting_for=waiting_for)
 
 
 def _in_a_row(draft: Draft, checks: tuple[CheckResult, ...]) -> tuple[dict[str, int], CheckResult | None]:

@@ -7,6 +7,7 @@ import pytest
 from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, on_podinfo, weighted
 from tests.handlers.core.rollouts import DEADLINE, progressing
+from tests.handlers.core.watched import Watched
 from tests.handlers.core.world import World
 
 
@@ -122,6 +123,26 @@ def test_a_primary_that_is_not_ready_stops_only_the_advancing() -> None:
     world.answer("request-success-rate", 1)
     world.tick(3)
     assert world.phase is Phase.FAILED
+
+
+@pytest.mark.parametrize(("role", "promoted"), [("target", False), ("primary", False), ("target", True)])
+def test_pods_that_are_missing_for_a_deadline_while_others_serve_hold_and_alert_once(role: str, promoted: bool) -> None:
+    world = Watched(weighted(metrics=[SUCCESS_RATE])).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    world.room = {role: 1}
+    told = len(world.alerts)
+    world.tick(6)
+    assert (world.alerts[told:], world.condition().reason) == ([], "NotReady")
+    if promoted:
+        world.command("promote")
+    world.tick(6)
+    assert (world.phase, world.weight, world.condition().reason) == (Phase.PROGRESSING, 25, "DeadlineExceeded")
+    text = "waiting for rollout to finish: 1 of 2 (readyThreshold 100%) updated replicas are available"
+    assert [severity for severity, alert in world.alerts[told:] if alert.endswith(text)] == ["warn"]
+    world.room = {}
+    world.tick()
+    assert (world.condition().status, world.phase) == ("True", Phase.PROMOTING if promoted else Phase.PROGRESSING)
 
 
 def test_a_primary_past_its_deadline_with_pods_that_serve_gets_the_traffic_back() -> None:

@@ -15,7 +15,7 @@ from handlers.core.step import step
 from handlers.core.strategy import next_step
 from schemas.canary import Canary
 from schemas.events import Stimulus, Tick
-from schemas.status import CanaryStatus, Phase, Reason
+from schemas.status import CanaryStatus, Condition, Phase, Reason
 from schemas.workload import Workload
 from tests.handlers.core.world import World
 
@@ -45,6 +45,9 @@ DELETED = {Phase.TERMINATING, Phase.TERMINATED}
 RUNNING = {Phase.PROGRESSING, Phase.WAITING_PROMOTION, Phase.PROMOTING, Phase.FINALISING}
 ANALYSED = {Phase.PROGRESSING, Phase.WAITING_PROMOTION}
 
+UNALARMING = {reason.value for reason in (Reason.CHECK_FAILED, Reason.HOOK_FAILED, Reason.SOAKING)}
+"""What is counted, and ends a rollout by that, and what passes with time."""
+
 
 class Watched(World):
     """Raises AssertionError in the wake that breaks a promise."""
@@ -55,6 +58,8 @@ class Watched(World):
         """Revisions that may reach the primary: at first any, after the first promotion what went the whole way."""
         self.late: tuple[Canary, Observation] | None = None
         """What a worker that stalled after its commit is about to write."""
+        self.alarmed: datetime | None = None
+        """When people were told last that something is wrong."""
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         before = self.status
@@ -69,6 +74,7 @@ class Watched(World):
         _waits_for_a_gate_that_there_is(canary, seen, after)
         if isinstance(stimulus, Tick) and after.last_tick != before.last_tick:
             _stands_still_for_a_reason(before, after)
+        self._is_not_held_in_silence(canary, decision)
         if after.phase is Phase.SUCCEEDED and after.primary_step:
             assert after.primary_revision == after.promoted_revision, "promoted, and the primary runs something else"
         adopted = not before.step and bool(before.last_applied_spec)
@@ -95,6 +101,20 @@ class Watched(World):
         assert made == decision
         self._cluster_is_safe()
         return made
+
+    def _is_not_held_in_silence(self, canary: Canary, decision: Decision) -> None:
+        """Longer than the deadline by one and the same reason, and somebody has been alerted of it."""
+        if any(notice.severity in ("warn", "error") for notice in decision.notices):
+            self.alarmed = self.now
+        after = decision.status
+        ready = next((item for item in after.conditions if item.type == "Ready"), None)
+        judged = after.phase in ANALYSED and after.last_tick != canary.status.last_tick
+        if not judged or ready is None or ready.status != "False" or ready.reason in UNALARMING:
+            return
+        since = _held_since(after, ready)
+        if (self.now - since).total_seconds() > canary.spec.deadline and not after.paused:
+            assert self.alarmed is not None, f"nobody knows: {ready.message}"
+            assert self.alarmed >= since, f"nobody knows since {since}: {ready.message}"
 
     def look(self, stimulus: Stimulus) -> tuple[Canary, Observation]:
         canary, seen = super().look(stimulus)
@@ -196,6 +216,17 @@ def _stands_still_for_a_reason(before: CanaryStatus, after: CanaryStatus) -> Non
     ready = next((item for item in after.conditions if item.type == "Ready"), None)
     held = ready is not None and ready.status == "False"
     assert held or after.waiting_for or after.paused, f"{after.phase} stands still: {after.last_step}"
+
+
+def _held_since(status: CanaryStatus, ready: Condition) -> datetime:
+    """The reason may stay where what it is about came back in between."""
+    gate = status.closed_gate if status.waiting_for == "gate" else None
+    pods = (status.not_ready_since, status.primary_not_ready_since) if ready.reason == Reason.NOT_READY else ()
+    data = status.no_data_since if ready.reason == Reason.NO_DATA else None
+    began = gate.since if gate is not None else ready.last_transition_time
+    assert began is not None
+    latest: datetime = max([began, *(since for since in (data, *pods) if since is not None)])
+    return latest
 
 
 def _position(status: CanaryStatus) -> tuple[object, ...]:
