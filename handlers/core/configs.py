@@ -185,13 +185,14 @@ def _written(existing: Mapping[str, Any]) -> str:
     return annotations.get(CHECKSUM, checksum(existing))
 
 
-def disowned(canary: Canary, existing: Mapping[str, Any]) -> Object | None:
-    """The copy without this Canary; None when nobody else owns it, so that it can go."""
+def disowned(canary: Canary, existing: Mapping[str, Any]) -> Object:
+    """The copy without this Canary; one that nobody owns any more says nothing of copies either."""
     body: Object = copy.deepcopy(dict(existing))
     metadata = body["metadata"]
     metadata["ownerReferences"] = [item for item in metadata.get("ownerReferences") or () if not _is(canary, item)]
-    (metadata.get("annotations") or {}).pop(_fence(canary), None)
-    return body if metadata["ownerReferences"] else None
+    for mark in (_fence(canary), *(() if metadata["ownerReferences"] else (COPY_OF, CHECKSUM))):
+        (metadata.get("annotations") or {}).pop(mark, None)
+    return body
 
 
 def owns(canary: Canary, existing: Mapping[str, Any]) -> bool:
@@ -219,6 +220,11 @@ def noted_copies(primary: Mapping[str, Any] | None) -> set[str]:
 def copies_read(primary: Mapping[str, Any]) -> set[str]:
     """Keys of those that its pods read now."""
     return noted_copies(primary) & _read(primary)
+
+
+def taken_over(primary: Mapping[str, Any] | None, target: Workload | None) -> set[str]:
+    """Keys of copies by whose names the target reads something: its user has made them his own."""
+    return noted_copies(primary) & references(target.content if target else {}).keys()
 
 
 def _read(primary: Mapping[str, Any]) -> set[str]:

@@ -28,6 +28,9 @@ class ConfigCopies:
 
         Raises Conflict when one has moved on, or carries a later step of this Canary.
         """
+        await together(
+            *(self._hand_over(canary, key) for key in configs.taken_over(seen.primary, seen.target_workload))
+        )
         possible = configs.names_to_take(canary, revision, seen.target_workload, seen.primary_workload)
         prefixes = seen.rules.include_label_prefix
         wanted = ((config, possible[config.key]) for config in revision.configs)
@@ -116,7 +119,13 @@ class ConfigCopies:
         if existing is None or not configs.owns(canary, existing):
             return
         rest = configs.disowned(canary, existing)
-        if rest is None:
-            await self._kube.delete(resource, canary.metadata.namespace, name, uid=existing["metadata"]["uid"])
-        else:
+        if rest["metadata"]["ownerReferences"]:
             await self._kube.replace(resource, rest)
+        else:
+            await self._kube.delete(resource, canary.metadata.namespace, name, uid=existing["metadata"]["uid"])
+
+    async def _hand_over(self, canary: Canary, key: str) -> None:
+        """It would go with the Canary, or be written over."""
+        existing = await self._find(canary, key)
+        if existing is not None and configs.owns(canary, existing):
+            await self._kube.replace(resource_of(key)[0], configs.disowned(canary, existing))
