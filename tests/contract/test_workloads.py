@@ -28,6 +28,20 @@ async def test_a_deployment_makes_pods_that_are_named_after_it(kube: Kube, ns: s
     assert condition(done, "Progressing")["message"] == message
 
 
+async def test_a_deployment_with_the_longest_name_has_pods(kube: Kube, ns: str) -> None:
+    name = "d" * 253
+    wanted = deployment(name)
+    wanted["metadata"]["labels"] = {"app": "podinfo"}
+    wanted["spec"]["selector"]["matchLabels"] = wanted["spec"]["template"]["metadata"]["labels"] = {"app": "podinfo"}
+    await kube.post(path("deployments", ns), wanted)
+    await kube.until(path("deployments", ns, name), complete)
+    (one,) = (await kube.get(path("replicasets", ns))).body["items"]
+    digest = one["metadata"]["labels"]["pod-template-hash"]
+    assert one["metadata"]["name"] == f"{'d' * (252 - len(digest))}-{digest}"
+    (pod,) = (await kube.get(path("pods", ns))).body["items"]
+    assert len(pod["metadata"]["name"]) == 63
+
+
 async def test_pods_run_on_the_stand_in_node(kube: Kube, ns: str) -> None:
     await kube.post(path("deployments", ns), deployment(replicas=1))
     await kube.until(path("deployments", ns, "podinfo"), complete)

@@ -50,7 +50,7 @@ class DaemonSets:
 
     def _keep_revision(self, record: Record, own: Object, digest: str) -> None:
         known = pods.owned(self.cluster, REVISIONS, record)
-        name = f"{own['metadata']['name']}-{digest}"
+        name = pods.named_after(own, digest)
         if any(one["metadata"]["name"] == name for one in known):
             return
         labels = {**(own["spec"]["template"]["metadata"].get("labels") or {}), HASH: digest}

@@ -80,7 +80,7 @@ class Deployments:
         new: Object = {
             "apiVersion": "apps/v1", "kind": "ReplicaSet",
             "metadata": {
-                "name": f"{own['metadata']['name']}-{digest}", "labels": dict(template["metadata"]["labels"]),
+                "name": pods.named_after(own, digest), "labels": dict(template["metadata"]["labels"]),
                 "annotations": annotations, "ownerReferences": [pods.owner_reference(own)],
             },
             "spec": {"replicas": first, "selector": selector, "template": template,

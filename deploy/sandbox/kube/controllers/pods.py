@@ -77,6 +77,11 @@ def template_hash(template: Object, collisions: int = 0) -> str:
     return "".join(letters)
 
 
+def named_after(owner: Object, digest: str) -> str:
+    """Of an owner whose name is too long for that, as much as there is room for."""
+    return f"{owner['metadata']['name'][: 252 - len(digest)]}-{digest}"
+
+
 def create_pod(
     cluster: Cluster, owner: Object, template: Object, labels: Object | None = None, spec: Object | None = None
 ) -> None:
