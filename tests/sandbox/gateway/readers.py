@@ -30,3 +30,8 @@ def table_report(result: Translation) -> Report:
 
 def host_report(result: Translation) -> Report:
     return result.reports[VIRTUAL_SERVICE, PODINFO]
+
+
+def by_regex(pattern: str) -> Object:
+    """As Gloo writes it, with the limit of its Settings."""
+    return {"safe_regex": {"google_re2": {"max_program_size": 1024}, "regex": pattern}}

@@ -21,14 +21,9 @@ from tests.sandbox.gateway.objects import (
     virtual_service,
     weighted,
 )
-from tests.sandbox.gateway.readers import host_report, routes, table_report, weights
+from tests.sandbox.gateway.readers import by_regex, host_report, routes, table_report, weights
 
 NO_WEIGHT = "Weighted Destinations require a total weight that is greater than or equal to 1"
-
-
-def by_regex(pattern: str) -> Object:
-    """As Gloo writes it, with the limit of its Settings."""
-    return {"safe_regex": {"google_re2": {"max_program_size": 1024}, "regex": pattern}}
 
 
 def test_a_delegated_route_has_the_prefix_of_its_virtual_service_and_the_weights_of_its_table() -> None:
