@@ -174,6 +174,8 @@ class CanaryStatus(Wire):
     weight_since: Moment | None = None
     verdict_since: Moment | None = None
     behind_since: Moment | None = None
+    silent_since: Moment | None = None
+    """While it is initialised: since when routes are there of which the gateway has said nothing."""
     not_ready_since: Moment | None = None
     primary_not_ready_since: Moment | None = None
     no_data_since: Moment | None = None

@@ -53,6 +53,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         pre_rollout_passed=False,
         revision_since=seen.now,
         not_ready_since=seen.now,
+        primary_not_ready_since=seen.now,
         no_data_since=None,
         strategy=spec.analysis.strategy.value,
         skip_to="promotion" if skip else "",

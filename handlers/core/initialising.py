@@ -20,6 +20,7 @@ def begin(draft: Draft) -> Draft:
 
 def go_on(draft: Draft) -> Draft:
     """Until the first promotion the primary follows the target: a mended image replaces one that never got ready."""
+    draft = _listen(draft)
     seen, status = draft.seen, draft.status
     if not status.primary_revision:
         # another target than before
@@ -57,10 +58,17 @@ def _routes(draft: Draft) -> Draft:
     if found.applied:
         return _initialised(draft)
     route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
-    silent = seen.route_current and seen.report is not None and seen.report.verdict is Verdict.SILENT
-    if silent and seen.since(status.weight_since) >= seen.rules.gateway_settle:
+    if status.silent_since and seen.since(status.silent_since) >= seen.rules.gateway_settle:
         return _unheard(draft, route)
     return lagging.behind(draft, found)
+
+
+def _listen(draft: Draft) -> Draft:
+    """A silence is counted from when the routes were seen to be there: until then nobody can say a word about them."""
+    seen = draft.seen
+    written = seen.route_current and seen.route_fence == draft.status.route_step
+    silent = written and seen.report is not None and seen.report.verdict is Verdict.SILENT
+    return draft.set(silent_since=(draft.status.silent_since or seen.now) if silent else None)
 
 
 def _unheard(draft: Draft, route: str) -> Draft:
@@ -89,6 +97,7 @@ def _initialised(draft: Draft) -> Draft:
         failed_checks=0,
         iterations=0,
         primary_not_ready_since=None,
+        silent_since=None,
         # the apex Service may have moved just now: connections drain from here on
         verdict_since=draft.seen.now,
     )

@@ -31,10 +31,13 @@ def progressing(draft: Draft) -> Draft:
     draft = _note_readiness(draft)
     # a signal that is given once is not lost to a push in the same slot: the pushed revision is looked at after it
     ended = _target_gone(draft) or _asked_to_roll_back(draft) or _other_revision(draft)
-    ended = ended or _failed_too_often(draft, _failed_before(draft)) or _stuck(draft) or endings.primary_lost(draft)
+    ended = ended or _failed_too_often(draft, _failed_before(draft)) or _stuck(draft)
+    skips = draft.canary.spec.skip_analysis or draft.status.skip_to
+    # whatever is wrong with the primary, what it gets now may be what mends it
+    ended = ended or (None if skips else _primary_stuck(draft)) or endings.primary_lost(draft)
     if ended is not None:
         return ended
-    if draft.canary.spec.skip_analysis or draft.status.skip_to:
+    if skips:
         return _skip(draft)
     if not is_fresh(draft.canary, draft.seen):
         return draft
@@ -86,7 +89,7 @@ def _asked_to_roll_back(draft: Draft) -> Draft | None:
 
 
 def _stuck(draft: Draft) -> Draft | None:
-    """Canary pods past their deadline end the rollout; a primary past its own does when it can still serve."""
+    """Canary pods past their deadline end the rollout."""
     canary, seen = draft.canary, draft.seen
     found = canary_readiness(canary, seen)
     late = seen.since(draft.status.not_ready_since) > canary.spec.deadline
@@ -94,6 +97,12 @@ def _stuck(draft: Draft) -> Draft | None:
         why = canary_not_ready(canary, found)
         text = f"Rolling back {draft.place} progress deadline exceeded {why}"
         return endings.roll_back(draft, Reason.DEADLINE_EXCEEDED, text, alert=f"Progress deadline exceeded {why}")
+    return None
+
+
+def _primary_stuck(draft: Draft) -> Draft | None:
+    """Past its deadline it ends the rollout when it can still serve."""
+    canary, seen = draft.canary, draft.seen
     primary = primary_readiness(canary, seen)
     if primary.ready or not primary.stuck:
         return None

@@ -22,7 +22,7 @@ class Readiness(NamedTuple):
 class Patience(NamedTuple):
     """``threshold`` in percent of the pods that should be available; ``deadline`` in seconds.
 
-    ``since``: when the Canary saw readiness go, for kinds whose own status does not say it (None: it has not).
+    ``since``: from when the Canary waits for it, or saw readiness go (None: it has not).
     """
 
     threshold: int

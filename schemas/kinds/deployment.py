@@ -28,13 +28,13 @@ class DeploymentKind:
         return pod_selector(item)
 
     def readiness(self, item: Item, patience: Patience) -> Readiness:
-        """The deadline runs from when the Deployment says that it lost its availability."""
+        """The deadline runs from when the Deployment lost its availability, not from before anybody waited for it."""
         if behind(item):
             return waiting("observed deployment generation less than desired generation")
         if _condition(item, "Progressing").get("reason") == "ProgressDeadlineExceeded":
             return Readiness(False, True, f'deployment "{item["metadata"]["name"]}" exceeded its progress deadline')
         found = self._counted(item, patience.threshold)
-        return found if found.ready else found._replace(stuck=_unavailable_for(item, patience.now) > patience.deadline)
+        return found if found.ready else found._replace(stuck=_unavailable_for(item, patience) > patience.deadline)
 
     def _counted(self, item: Item, threshold: int) -> Readiness:
         status, wanted = item.get("status") or {}, self.size(item)
@@ -49,14 +49,15 @@ class DeploymentKind:
         return Readiness(True)
 
 
-def _unavailable_for(item: Item, now: datetime) -> float:
+def _unavailable_for(item: Item, patience: Patience) -> float:
     available = _condition(item, "Available")
     if available.get("status") != "False" or not _condition(item, "Progressing"):
         return 0.0
-    since = available.get("lastUpdateTime") or available.get("lastTransitionTime")
-    if not since or available.get("reason") != "MinimumReplicasUnavailable":
+    told = available.get("lastUpdateTime") or available.get("lastTransitionTime")
+    if not told or available.get("reason") != "MinimumReplicasUnavailable":
         return 0.0
-    return (now - datetime.fromisoformat(since).astimezone(UTC)).total_seconds()
+    since = datetime.fromisoformat(told).astimezone(UTC)
+    return (patience.now - max(since, patience.since or since)).total_seconds()
 
 
 def _condition(item: Item, kind: str) -> Mapping[str, Any]:

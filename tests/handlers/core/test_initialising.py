@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, on_podinfo, weighted
 from tests.handlers.core.world import World
@@ -137,3 +139,19 @@ def test_pending_routes_keep_it_from_being_initialised_without_a_word() -> None:
     assert world.phase is Phase.INITIALIZING
     assert world.told == []
     assert world.status.waiting_for == "gateway"
+
+
+def test_a_silence_is_counted_from_when_the_routes_are_there() -> None:
+    """Under another port they are written when the gateway has had time to know the new upstreams."""
+    world = World(drain=5).until(Phase.INITIALIZED)
+    world.verdict = None
+    world.edit(service={"port": 9000})
+    assert world.route is not None
+    before = copy.deepcopy(world.route)
+    while world.route["spec"] == before["spec"]:
+        world.tick()
+    world.change()
+    assert world.phase is Phase.INITIALIZING
+    assert not [alert for _, alert in world.alerts if "gets no status" in alert], "it had a second"
+    world.tick()
+    assert [alert for _, alert in world.alerts if "gets no status" in alert]

@@ -66,6 +66,13 @@ def test_waiting_ends_when_a_deployment_has_not_been_available_for_the_deadline(
     assert found(rolled(lost=lost, **status)).stuck is stuck
 
 
+@pytest.mark.parametrize(("waited", "stuck"), [(60, False), (61, True), (600, True)])
+def test_nobody_waits_shorter_for_pods_because_others_were_missing_before(waited: float, stuck: bool) -> None:
+    since = START - timedelta(seconds=waited)
+    workload = rolled(lost=300, availableReplicas=3)
+    assert workload.readiness(threshold=100, deadline=DEADLINE, now=START, since=since).stuck is stuck
+
+
 def test_a_deployments_own_deadline_ends_it_at_once() -> None:
     late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
     words = 'deployment "podinfo" exceeded its progress deadline'
