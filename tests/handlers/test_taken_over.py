@@ -57,3 +57,19 @@ async def test_he_keeps_it_when_his_revision_is_refused(house: House, people: Co
     await house.until(Phase.SUCCEEDED)
     assert await reads(people) == {"colours-podinfo-primary": {"colour": "blue"}}
     assert await his(house)
+
+
+async def test_a_name_that_the_target_waits_for_is_not_taken_for_what_the_primary_reads(house: House) -> None:
+    """The primary is made again in the middle of the rollout, from what was promoted."""
+    people = Configured(house)
+    await house.definitions()
+    await people.config("colours-primary", HIS)
+    await people.prepare(wholes("colours"))
+    await house.initialized()
+    await house.admin.delete(CONFIG_MAP, NAMESPACE, "colours-primary")
+    await read_from_now_on(house, wholes("colours", "colours-primary", optional=True))
+    await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
+    await people.gone(DEPLOYMENT, "podinfo-primary")
+    await house.change(ChangeReason.DRIFT)
+    assert await reads(people) == {"colours-podinfo-primary": {"colour": "blue"}}
+    assert await house.admin.find(CONFIG_MAP, NAMESPACE, "colours-primary") is None
