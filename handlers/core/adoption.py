@@ -15,6 +15,7 @@ from handlers.core import handover
 from handlers.core.beginnings import from_zero, initialise, only_refused
 from handlers.core.desired import weight_of
 from handlers.core.draft import Draft
+from handlers.core.gate import primary_readiness
 from handlers.core.inherited import carried_revision
 from handlers.core.texts import silent_gateway
 from schemas.canary import Analysis, Strategy
@@ -106,9 +107,7 @@ def _analysing(draft: Draft, weight: int | None) -> tuple[Draft, str]:
     seen, status = draft.seen, draft.status
     known = handover.begin(take_stock(_inherit(draft, weight or 0))).set(canary_revision=seen.target_revision)
     if known.status.promoted_revision == seen.target_revision:
-        return _promoting(
-            draft, weight or 0
-        ), f"{draft.primary_place} runs the revision of {draft.target_place} already"
+        return _nothing_to_analyse(draft, known), f"{draft.primary_place} runs the revision of {draft.target_place}"
     done = _iterations(draft.canary.spec.analysis, status, weight)
     if weight is None or done is None:
         why = "its RouteTable names no weights" if weight is None else f"weight {weight} fits no iteration"
@@ -116,6 +115,18 @@ def _analysing(draft: Draft, weight: int | None) -> tuple[Draft, str]:
         return again, f"{why}, restarting the analysis"
     passed = weight > 0 or done > 0
     return known.set(iterations=done, pre_rollout_passed=passed, not_ready_since=seen.now), ""
+
+
+def _nothing_to_analyse(draft: Draft, known: Draft) -> Draft:
+    """Somebody took the target back, which the peer does not notice (spec B6); or the peer had begun to promote it.
+
+    A primary whose pods all run it has run it before: the next wake ends the rollout as reverted. Else traffic waits
+    for it. Which of the two it was nobody knows for sure, so the peer's hash of what it analysed is not noted as
+    promoted: it would never analyse that revision again.
+    """
+    if primary_readiness(draft.canary, draft.seen).ready:
+        return known
+    return _promoting(draft, known.status.canary_weight).set(last_applied_spec=draft.status.last_promoted_spec)
 
 
 def _iterations(analysis: Analysis, status: CanaryStatus, weight: int | None) -> int | None:

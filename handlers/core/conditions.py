@@ -40,13 +40,20 @@ def promoted(before: CanaryStatus, after: CanaryStatus, kind: str, revision: str
     if phase in _AT_REST and after.promoted_revision and revision not in ("", after.promoted_revision):
         text = "New revision detected, its analysis has not begun."
         return Condition(type=PROMOTED, status="Unknown", reason=Reason.NEW_REVISION.value, message=text)
-    went_on = phase is not before.phase or after.returning != before.returning
     if old is not None and phase not in (Phase.TERMINATING, Phase.TERMINATED):
+        went_on = phase is not before.phase or after.returning != before.returning
         resumed = phase in _AT_REST and old.reason == Reason.NEW_REVISION.value
-        if not (went_on or resumed) or (phase is Phase.FAILED is before.phase):
+        failed_before = phase is Phase.FAILED is before.phase
+        if not (_users_moved(before, after) if failed_before else went_on or resumed):
             return old
     value, text = _words(before, after, reverted=reverted)
     return Condition(type=PROMOTED, status=value, reason=phase.value or "New", message=text.format(kind=kind))
+
+
+def _users_moved(before: CanaryStatus, after: CanaryStatus) -> bool:
+    """Whether there is something to say of users within Failed; another controller says nothing of those it leaves."""
+    taken_over = not before.route_step
+    return after.canary_weight != before.canary_weight or (taken_over and after.canary_weight > 0)
 
 
 def _words(
@@ -75,6 +82,8 @@ def _failure(before: CanaryStatus, after: CanaryStatus) -> str:
     failed = "Promotion ended" if ending and ending.reason is not Reason.PROMOTION_FAILED else "Promotion failed"
     if after.canary_weight:
         return failed + ", traffic stays on the {kind}."
+    if before.phase is Phase.FAILED:
+        return failed + ", {kind} scaled to zero and all traffic back on the primary."
     if before.phase is Phase.WAITING:
         return "New revision refused, {kind} not scaled up."
     if ending is not None:

@@ -176,6 +176,30 @@ def test_a_primary_that_has_the_analysed_revision_already_is_being_promoted(phas
     world.not_ready = set()
     world.until(Phase.SUCCEEDED)
     assert world.promoted == []
+    assert world.status.last_promoted_spec == found.status["lastPromotedSpec"], "it may have been so before"
+
+
+@pytest.mark.parametrize("phase", ["Progressing", "WaitingPromotion"])
+def test_a_target_that_was_taken_back_under_the_peer_ends_as_reverted_and_nothing_counts_as_promoted(
+    phase: str,
+) -> None:
+    found = left(phase, weight=50, failed_checks=1)
+    world = arrived(found)
+    world.set_image(peer.OLD)
+    world.change(ChangeReason.SPEC)
+    assert (world.phase.value, world.weight) == (phase, 50), "nothing moves in the step that takes over"
+    assert "podinfo-primary.test runs the revision of podinfo.test" in world.told[0]
+    world.change()
+    assert (world.phase, world.weight, world.status.failed_checks) == (Phase.SUCCEEDED, 0, 0)
+    assert world.reasons == ["Adopted", "Reverted"]
+    assert world.status.last_step is not None
+    assert world.status.last_step.ended
+    good = found.status["lastPromotedSpec"]
+    assert (world.status.last_applied_spec, world.status.last_promoted_spec) == (good, good)
+    world.tick(3)
+    assert (world.status.settled, world.canary_replicas, world.promoted) == (True, 0, [])
+    world.push(peer.NEW)
+    assert world.phase is Phase.PROGRESSING, "what the peer analysed then was never promoted"
 
 
 def test_a_push_that_the_peer_had_not_noticed_while_promoting_is_analysed_afterwards() -> None:

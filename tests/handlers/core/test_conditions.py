@@ -128,6 +128,31 @@ def test_users_who_stay_on_the_canary_are_not_said_to_be_without_pods() -> None:
     world.not_ready = world.stuck = {"primary"}
     world.tick(3)
     assert promoted(world) == ("False", "Failed", "Promotion failed, traffic stays on the Deployment.")
+    world.not_ready = world.stuck = set()
+    world.tick()
+    back = "Promotion failed, Deployment scaled to zero and all traffic back on the primary."
+    assert promoted(world) == ("False", "Failed", back)
+    world.tick(3)
+    assert (world.status.settled, world.canary_replicas) == (True, 0)
+    assert promoted(world) == ("False", "Failed", back)
+
+
+def test_whom_the_peer_left_on_the_canary_it_did_not_leave_without_pods() -> None:
+    world = arrived(left("Failed", weight=100))
+    world.not_ready = {"primary"}
+    world.tick()
+    assert promoted(world) == ("False", "Failed", "Promotion failed, traffic stays on the Deployment.")
+    said = world.condition("Promoted")
+    assert said.last_update_time == world.now.replace(microsecond=0)
+    assert said.last_transition_time != said.last_update_time, "it was False before"
+    world.tick(2)
+    assert world.condition("Promoted") == said
+
+
+def test_an_analysis_that_failed_under_the_peer_is_still_said_to_have() -> None:
+    world = arrived(left("Failed"))
+    world.tick(3)
+    assert promoted(world) == ("False", "Failed", "Canary analysis failed, Deployment scaled to zero.")
 
 
 def since(world: World) -> tuple[str, object]:
