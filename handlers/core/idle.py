@@ -138,7 +138,19 @@ def settle(draft: Draft) -> Draft:
         rest = draft.set(settled=True, returning=None, primary_not_ready_since=None).go_on()
         # ports that its pods have no more were left to users who might come back to them
         return rest.set(surroundings_owed=draft.step) if draft.canary.spec.service.port_discovery else rest
-    return draft
+    return _never_as_written(draft)
+
+
+def _never_as_written(draft: Draft) -> Draft:
+    """Our last write was seen, and what it wrote was not: whoever changes it does so again with each write."""
+    own, status = draft.seen.primary_workload, draft.status
+    if own is None or draft.seen.primary_current or not own.fence(PRIMARY_STEP) == status.primary_step > 0:
+        return draft
+    text = (
+        f"{draft.primary_place} is changed by somebody else as often as it is written: look into its "
+        "metadata.managedFields and for admission webhooks, and leave it out there"
+    )
+    return draft.hold(Reason.DRIFT, text, waiting_for="primary", quiet=True)
 
 
 def _repair(draft: Draft) -> Draft:

@@ -45,6 +45,18 @@ def marks(status: CanaryStatus, content: Mapping[str, Any]) -> dict[str, str]:
     return {PRIMARY_STEP: str(status.primary_step), REVISION: status.primary_revision, TEMPLATE: digest(content)}
 
 
+def as_stored(answer: Mapping[str, Any]) -> Object | None:
+    """A guarded patch that notes what became of a copy that was written; None when it is as it was written.
+
+    Without that it would count as edited by somebody, and be written again with each look.
+    """
+    stored = Workload(answer)
+    content = digest(stored.content)
+    if stored.annotations.get(TEMPLATE) == content:
+        return None
+    return {"metadata": {"resourceVersion": stored.resource_version, "annotations": {TEMPLATE: content}}}
+
+
 def marked(source: Source, spec: Object, inherited: Inherited, fence: tuple[str, int]) -> Object:
     """Labels and annotations of a copy of the target; ``fence``: its annotation and the step."""
     written = Workload({"kind": source.target.kind, "metadata": {}, "spec": spec}).content

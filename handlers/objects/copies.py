@@ -7,7 +7,7 @@ from handlers.adapters.kube import Kube
 from handlers.core import copies
 from handlers.core.kinds import Source
 from handlers.core.observation import Observation
-from handlers.objects import snapshots
+from handlers.objects import snapshots, stored
 from schemas.canary import Canary
 from schemas.resources import SERVICE
 from schemas.workload import Workload
@@ -25,12 +25,13 @@ async def ensure(kube: Kube, canary: Canary, seen: Observation, target: Workload
         return False
     body = copies.copy(Source(canary, target, revision, kept.content, seen.rules), existing)
     if existing is not None:
-        await kube.replace(SERVICE, body)
+        await stored.note(kube, SERVICE, await kube.replace(SERVICE, body))
         return True
     try:
-        await kube.create(SERVICE, body)
+        made = await kube.create(SERVICE, body)
     except AlreadyExists:
         return False
+    await stored.note(kube, SERVICE, made)
     if canary.status.canary_weight:
         # creating has no guard: whether this status still holds is looked at before users stay on what was made
         raise Conflict(f"Service {copies.name_of(canary)} is made, the status is to be read again")

@@ -14,7 +14,7 @@ from handlers.core.gate import makes, target_turn
 from handlers.core.inherited import is_inherited
 from handlers.core.kinds import Source, kind_of
 from handlers.core.observation import Observation
-from handlers.objects import copies, snapshots
+from handlers.objects import copies, snapshots, stored
 from handlers.objects.config_copies import ConfigCopies
 from schemas.canary import Canary
 from schemas.kinds.anatomy import RESTARTED
@@ -77,12 +77,13 @@ class Workloads:
         body = primary.primary_again(source, status, existing) if existing else primary.primary(source, status)
         body["metadata"]["annotations"] |= note
         if existing is not None:
-            await self._kube.replace(_resource(canary), body)
+            await stored.note(self._kube, _resource(canary), await self._kube.replace(_resource(canary), body))
             return
         try:
-            await self._kube.create(_resource(canary), body)
+            made = await self._kube.create(_resource(canary), body)
         except AlreadyExists:
             return
+        await stored.note(self._kube, _resource(canary), made)
 
     async def target(self, canary: Canary, seen: Observation) -> None:
         """Once per transition: afterwards its replicas belong to the HPA, to GitOps, to people."""
