@@ -110,8 +110,9 @@ def _arrive(draft: Draft) -> Draft:
         draft = draft.set(verdict_since=since, behind_since=None, served_step=status.route_step)
     elif judged:
         # routes that somebody else wrote have sent users elsewhere: what they had in force counts no more
-        served = status.served_step if seen.route_current else 0
-        draft = draft.set(served_step=served)
+        if not seen.route_current:
+            # nor has the weight been on for as long as it has been committed: it serves a whole interval anew
+            draft = draft.set(served_step=0, weight_since=seen.began)
         if status.behind_since is None:
             draft = draft.set(verdict_since=None, behind_since=seen.now)
     return draft

@@ -7,12 +7,14 @@ from typing import Any
 
 from handlers.core.draft import Decision
 from handlers.core.observation import Answers, Observation
+from handlers.core.pods import trouble_of
 from handlers.core.queries import built_in, render
-from schemas.canary import Canary
+from schemas.canary import Canary, Metric
 from schemas.events import Stimulus
 from schemas.workload import Workload
 from tests.handlers.core.shapes import image_of
 from tests.handlers.core.watched import Watched
+from tests.scenarios.failing import success_of, upstream_of
 from tests.scenarios.manifest import DRAIN, NEVER
 
 
@@ -22,26 +24,21 @@ class CoreWorld(Watched):
     def __init__(self, spec: dict[str, Any]) -> None:
         super().__init__(spec, drain=DRAIN)
         self.fault = ""
-        self.kept: Answers | None = None
-        """Answers of a try whose commit was lost."""
-        self.once: set[str] = set()
-        """Hooks that pass the next time they are asked, and no more."""
         self.queries: list[str] = []
-        self.gone_for_good = False
-        """Whether somebody has deleted the Canary, and nothing held it."""
+        self.failing: set[str] = set()
+        """Metrics of a canary whose every request ends with a 5xx."""
+        self.broken: dict[str, str] = {}
+        """By workload: the image whose pods never get ready, while those of before go on."""
         self.not_ready_since: dict[str, Any] = {}
         self.replies: list[str] = []
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
-        if self.gone_for_good:
-            return Decision(self.status)
         fault, self.fault = self.fault, ""
         if fault == "conflict at the commit":
-            # what was decided is lost with the commit: everything is read and decided again, nothing asked twice
-            self.kept = self.look(stimulus)[1].answers
+            # what was decided is lost with the commit: everything is read and decided again
+            self.look(stimulus)
         seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), stimulus)
         decision = super().wake(stimulus, project=project and fault not in _BEFORE_ITS_WRITES)
-        self._forget()
         if fault == "stalls before its writes":
             self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
         if decision.reply is not None:
@@ -49,19 +46,24 @@ class CoreWorld(Watched):
         return decision
 
     def _ask(self, canary: Canary, seen: Observation) -> Answers | None:
-        answers = self.kept or super()._ask(canary, seen)
+        for metric in canary.spec.analysis.checks:
+            if metric.key in self.failing:
+                self._fail(metric.key, _query(canary, metric))
+        answers = super()._ask(canary, seen)
         asked = set(answers.asked) if answers else set()
         for metric in canary.spec.analysis.checks:
             if metric.key in asked and not metric.template_ref:
-                query = render(metric.query, canary, metric) if metric.query else built_in(canary, metric)
-                self.queries.append(" ".join(query.split()))
+                self.queries.append(_query(canary, metric))
         return answers
 
-    def _forget(self) -> None:
-        self.kept = None
-        spent = self.once & set(self.asked)
-        self.hooks |= dict.fromkeys(spent, False)
-        self.once -= spent
+    def _fail(self, key: str, query: str) -> None:
+        rate = success_of(query, upstream_of("test", self.item["spec"]["service"].get("name", "podinfo")))
+        self.answer(key, rate, outcome="empty" if rate is None else "value", detail="no values found")
+
+    def observe(self, canary: Canary, stimulus: Stimulus) -> Observation:
+        if self.target is not None and NEVER in (image := image_of(Workload(self.target).content)):
+            self.pod_trouble["podinfo"] = trouble_of(Workload(self.target), [_unpulled(image)])
+        return super().observe(canary, stimulus)
 
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         """Deployments say since when they are not available."""
@@ -72,6 +74,9 @@ class CoreWorld(Watched):
             return shown
         if NEVER in image_of(Workload(shown).content):
             shown["status"]["availableReplicas"] = 0
+        if image_of(Workload(shown).content) == self.broken.get(role):
+            # a rolling update stays at its first pod, and the others are those of before
+            shown["status"] |= {"replicas": shown["spec"]["replicas"] + 1, "updatedReplicas": 1}
         if shown["status"]["availableReplicas"] >= shown["spec"]["replicas"]:
             self.not_ready_since.pop(role, None)
             return shown
@@ -79,6 +84,17 @@ class CoreWorld(Watched):
         gone = {"type": "Available", "status": "False", "reason": "MinimumReplicasUnavailable"}
         shown["status"]["conditions"].append({**gone, "lastUpdateTime": since.isoformat()})
         return shown
+
+
+def _query(canary: Canary, metric: Metric) -> str:
+    query = render(metric.query, canary, metric) if metric.query else built_in(canary, metric)
+    return " ".join(query.split())
+
+
+def _unpulled(image: str) -> dict[str, Any]:
+    """A pod as the kubelet leaves it."""
+    container = {"name": "podinfod", "image": image, "state": {"waiting": {"reason": "ErrImagePull"}}}
+    return {"metadata": {"name": "podinfo-5d8c7"}, "status": {"phase": "Pending", "containerStatuses": [container]}}
 
 
 _BEFORE_ITS_WRITES = ("dies before its writes", "stalls before its writes")

@@ -19,6 +19,8 @@ Answer = Literal["open", "passes", "passes once", "closed", "fails"] | int
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """One text or several. Each is a part of a sentence, or a regular expression when it is written /like this/."""
 NOTHING = ("nothing",)
+ON_THE_CLUSTER = frozenset({"apex", "objects", "sent", "not_sent", "events", "asked_once", "gone"})
+"""What only the cluster has to show: a story that speaks of it is `only: {cluster: why}`, so nothing is passed over."""
 
 
 class Strict(BaseModel):
@@ -59,6 +61,8 @@ class Order(Strict):
     again: bool = False
 
 
+PodState = Literal["ready", "not ready", "one ready"] | Annotated[str, Field(pattern=r"^podinfo:\S+ not ready$")]
+"""The last one: of its pods those with that image never get ready, the others are."""
 Fault = Literal["conflict at the commit", "dies before its writes", "stalls before its writes"]
 Deed = Literal[
     "deletes the RouteTable",
@@ -80,11 +84,15 @@ Deed = Literal[
 ]
 
 
+_DEEDS_AROUND = ("makes a Service for the target", "makes the metric template errors")
+
+
 class Then(Strict):
     """What is to be seen after a step. ``told``, ``alert``, ``asked``, ``written`` look at that step alone.
 
-    ``apex``: whose pods the Service that users know selects; only the cluster has one. ``sent`` there: a line for each
-    question to a metric provider, its path and the headers that say who asks.
+    ``apex``: whose pods the Service that users know selects. ``sent``: a line for each question to a metric provider,
+    its path and the headers that say who asks. ``events``: those that Kubernetes keeps of this step, as
+    ``Warning CheckFailed its message``. ``explain``: what a person is told who asks why the Canary is not further.
     """
 
     phase: Phase | None = None
@@ -99,14 +107,18 @@ class Then(Strict):
     promoted: str | None = None
     waiting_for: Literal["", "nothing", "target", "primary", "gateway", "gate", "data"] | None = None
     settled: bool | None = None
+    last_transition_time: Literal["moves", "stays"] | None = None
+    explain: Texts | None = None
     image: dict[Role, str] | None = None
     pods: dict[Literal["target"], str] | None = None
     replicas: dict[Role, int] | None = None
     asked: Texts | None = None
     not_asked: Texts | None = None
+    asked_once: Texts | None = None
     written: Literal["nothing"] | None = None
     reply: str | None = None
     reasons: Texts | None = None
+    events: Texts | None = None
     hears: Texts | None = None
     queries: Texts | None = None
     sent: Texts | None = None
@@ -124,14 +136,14 @@ class Step(Strict):
 
     push: str | None = None
     silent_push: str | None = None
-    tick: int | Fault | Literal["the same slot"] | None = None
+    tick: int | Fault | Literal["the same slot", "the next slot"] | None = None
     wake: Literal["revision", "spec", "ready", "drift", "resync", "deleted"] | None = None
     wait: float | None = None
-    metrics: dict[str, float | Literal["empty", "unreachable", "error"]] | None = None
+    metrics: dict[str, float | Literal["empty", "unreachable", "error", "only 5xx"]] | None = None
     providers: Literal["away", "back"] | None = None
     hooks: dict[str, Answer] | None = None
     gateway: Gateway | None = None
-    pods: dict[Role, Literal["ready", "not ready", "one ready"]] | None = None
+    pods: dict[Role, PodState] | None = None
     command: str | Order | None = None
     edit: dict[str, Any] | None = None
     somebody: Deed | None = None
@@ -157,6 +169,20 @@ class Step(Strict):
         return self._given()[0]
 
     @property
+    def words_for_the_cluster(self) -> set[str]:
+        """What of this step the core can neither do nor see."""
+        found = set(self.then.model_fields_set & ON_THE_CLUSTER) if self.then else set()
+        match self.action:
+            case "apply" | "remove":
+                found.add(self.action)
+            case "somebody" if self.value in _DEEDS_AROUND:
+                found.add(self.value)
+            case "hooks":
+                # what an answer means is decided where it is asked for
+                found |= {str(one) for one in self.value.values() if one == "passes once" or isinstance(one, int)}
+        return found
+
+    @property
     def value(self) -> Any:
         return getattr(self, self.action)
 
@@ -172,10 +198,16 @@ class Scenario(Strict):
     file: str = ""
 
     @model_validator(mode="after")
-    def _other_objects(self) -> Scenario:
-        others = self.start.objects or any(step.action in ("apply", "remove") for step in self.steps)
-        if others and "core" in (self.only or ("core",)):
-            raise ValueError("the core sees no other objects: a story about them is `only: {cluster: …}`")
+    def _every_word_counts(self) -> Scenario:
+        """Whoever plays it does and checks all that it says: nothing is passed over in silence."""
+        words = set().union(*(step.words_for_the_cluster for step in self.steps))
+        words |= {"objects"} if self.start.objects else set()
+        if words and self.plays_on("core"):
+            raise ValueError(
+                f"the core neither does nor sees {', '.join(sorted(words))}: such a story is `only: {{cluster: why}}`"
+            )
+        if self.steps[-1].then is None:
+            raise ValueError("it ends without saying what is to be seen")
         return self
 
     def plays_on(self, world: Literal["core", "cluster"]) -> bool:

@@ -13,8 +13,8 @@ from handlers.adapters.errors import TransientError
 from handlers.adapters.kube import Object
 from schemas.canary import Canary
 from schemas.configs import references
-from schemas.events import ChangeReason
-from schemas.resources import CANARY, CONFIG_MAP, ROUTE_TABLE, SERVICE, TARGETS
+from schemas.events import Change, ChangeReason
+from schemas.resources import CANARY, CONFIG_MAP, EVENT, ROUTE_TABLE, SERVICE, TARGETS
 from schemas.status import IDLE, CanaryStatus
 from schemas.workload import Workload
 from tests.handlers.house import Crash
@@ -22,11 +22,12 @@ from tests.handlers.targets import image_of, target_object
 from tests.moving import move_in
 from tests.scenarios.beginning import play_to
 from tests.scenarios.deeds import Deeds
+from tests.scenarios.failing import upstream_of
 from tests.scenarios.faults import Faults
-from tests.scenarios.format import Order, Start
+from tests.scenarios.format import Order, Start, Then
 from tests.scenarios.manifest import deep, left_over, spec_of, status_of, target_of
 from tests.scenarios.place import PRIMARY, TARGET, Place
-from tests.scenarios.play import Seen, hashes_of, summary
+from tests.scenarios.play import ANYTHING, Seen, explained, hashes_of, moved, summary
 from tests.scenarios.routes import in_words, shares_of
 from tests.scenarios.surroundings import Answers, Heard
 
@@ -43,11 +44,13 @@ class OnCluster:
         self.deeds = Deeds(house, answers)
         self.reply = ""
         self.deleted = False
-        self.last = CanaryStatus()
+        self.explained: tuple[str, ...] = ()
+        self.last = self._before = CanaryStatus()
 
     async def begin(self, start: Start) -> None:
         house = self.house
         spec = spec_of(start, lambda name: f"{self.answers.url}/hook/{name}")
+        self.answers.upstream = upstream_of(house.namespace, spec["service"].get("name", TARGET))
         if start.left_by:
             house.uid = (await move_in(house.admin, house.namespace, start.phase, spec, **left_over(start))).uid
             return
@@ -66,6 +69,8 @@ class OnCluster:
         await play_to(self, start)
 
     async def do(self, action: str, value: Any) -> None:
+        self._before = await self._status()
+        self.heard.results.clear()
         self.heard.notices.clear()
         self.heard.receivers.clear()
         self.answers.asked.clear()
@@ -75,7 +80,7 @@ class OnCluster:
         self.reply = ""
         await getattr(self, f"_{action}")(value)
 
-    async def see(self, places: Iterable[str] = ()) -> Seen:
+    async def see(self, then: Then = ANYTHING) -> Seen:
         house = self.house
         route, apex, target, primary, status = await asyncio.gather(
             house.route(),
@@ -92,7 +97,20 @@ class OnCluster:
         seen = self._told(status, weight, workloads)
         content = {"primary": await self._read_by_primary(workloads.get("primary"))}
         seen = replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, content=content)
-        return replace(seen, objects=await self._objects(places), pods={"target": await self.pods.images(TARGET)})
+        seen = replace(seen, objects=await self._objects(then.objects or ()))
+        seen = replace(seen, events=await self._events() if then.events else ())
+        return replace(seen, pods={"target": await self.pods.images(TARGET)})
+
+    async def _events(self) -> tuple[str, ...]:
+        """Of this step, as they are kept when its results have been told."""
+        before = {item["metadata"]["name"] for item in await self._all_events()}
+        await self.heard.told_by(self.house.notifier())
+        made = [item for item in await self._all_events() if item["metadata"]["name"] not in before]
+        return tuple(self._plain(f"{item['type']} {item['reason']} {item['message']}") for item in made)
+
+    async def _all_events(self) -> list[Object]:
+        named = f"involvedObject.kind={CANARY.kind},involvedObject.name=podinfo"
+        return (await self.house.admin.list(EVENT, self.house.namespace, fields=named))[0]
 
     async def _read_by_primary(self, primary: Workload | None) -> str:
         for key in references(primary.template) if primary else ():
@@ -113,6 +131,7 @@ class OnCluster:
         item = await self.house.admin.find(CANARY, self.house.namespace, "podinfo")
         self.deleted = item is None
         self.last = Canary.from_object(item).status if item else self.heard.status or self.last
+        self.explained = explained(Canary.from_object(item)) if item else ()
         return self.last
 
     def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload]) -> Seen:
@@ -128,14 +147,17 @@ class OnCluster:
             promoted=self._plain(conditions.get("Promoted", "")),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,
+            last_transition_time=moved(self._before, status),
+            explain=tuple(self._plain(line) for line in self.explained),
             image={role: image_of(item.item) for role, item in workloads.items()},
             replicas={role: item.replicas for role, item in workloads.items()},
             told=tuple(self._plain(notice.message) for notice in self.heard.notices),
             alerts=tuple((item.severity, self._plain(item.alert)) for item in self.heard.notices if item.severity),
             asked=tuple(dict.fromkeys(self.answers.asked)),
+            asked_once=tuple(self.answers.asked),
             reply=self._plain(self.reply),
             hashes=hashes_of(status),
-            queries=tuple(self.answers.queries),
+            queries=tuple(self._plain(query) for query in self.answers.queries),
             sent=tuple(self.answers.sent),
             reasons=tuple(notice.reason for notice in self.heard.notices),
             hears=tuple(self.heard.receivers),
@@ -167,7 +189,9 @@ class OnCluster:
 
     async def _tick(self, value: int | str) -> None:
         again = value == "the same slot"
-        if isinstance(value, str) and not again:
+        if value == "the next slot":
+            self.house.now = (await self.house.status()).last_tick or self.house.now
+        elif isinstance(value, str) and not again:
             self.faults.arm(value)
         for _ in range(value if isinstance(value, int) else 1):
             await self.house.catch_up()
@@ -201,8 +225,14 @@ class OnCluster:
         await self._wake("spec")
 
     async def _delete(self, _canary: str) -> None:
-        await self.house.admin.delete(CANARY, self.house.namespace, "podinfo")
-        await self._wake("deleted")
+        """The watcher names the target of what was deleted."""
+        house = self.house
+        await house.admin.delete(CANARY, house.namespace, "podinfo")
+        await house.catch_up()
+        house.now += timedelta(seconds=1)
+        place = {"namespace": house.namespace, "name": "podinfo", "uid": house.uid}
+        target = f"{house.resource.kind}/{TARGET}"
+        await self._woken(house.wake(Change(**place, reason=ChangeReason.DELETED, object=target)))
 
     # ---- the world around
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
 from typing import Any
 
 from handlers.core.draft import Decision
@@ -11,15 +10,15 @@ from handlers.core.receivers import receivers
 from schemas.canary import Canary
 from schemas.events import ChangeReason, Command, Verb
 from schemas.gloo import ROUTE_STEP
-from schemas.status import IDLE, LastStep
+from schemas.status import IDLE, CanaryStatus, LastStep
 from schemas.workload import Workload
 from tests.handlers.core.shapes import image_of
 from tests.peer import Left
 from tests.scenarios.beginning import play_to
 from tests.scenarios.core_world import CoreWorld
-from tests.scenarios.format import Order, Start
+from tests.scenarios.format import Order, Start, Then
 from tests.scenarios.manifest import deep, left_over, passes, spec_of, target_of
-from tests.scenarios.play import Seen, hashes_of, summary
+from tests.scenarios.play import ANYTHING, Seen, explained, hashes_of, moved, summary
 from tests.scenarios.routes import copied_for_admin, in_words
 
 _CONFIG = "configmap/podinfo"
@@ -30,6 +29,7 @@ class OnCore:
     def __init__(self) -> None:
         self.world: CoreWorld
         self._before: tuple[int, int, dict[str, Any]] = (0, 0, dict.fromkeys(("RouteTable", "target", "primary")))
+        self._status = CanaryStatus()
 
     async def begin(self, start: Start) -> None:
         spec = spec_of(start, lambda name: f"http://gate.test/{name}")
@@ -51,6 +51,7 @@ class OnCore:
     async def do(self, action: str, value: Any) -> None:
         world = self.world
         self._before = (len(world.notices), len(world.decisions), copy.deepcopy(self._objects()))
+        self._status = world.status
         world.asked.clear()
         world.queries.clear()
         world.replies.clear()
@@ -59,7 +60,7 @@ class OnCore:
     def _objects(self) -> dict[str, Any]:
         return {"RouteTable": self.world.route, "target": self.world.target, "primary": self.world.primary}
 
-    async def see(self, places: Iterable[str] = ()) -> Seen:
+    async def see(self, _then: Then = ANYTHING) -> Seen:
         world, status = self.world, self.world.status
         notices, commits, objects = self._before
         told = world.notices[notices:]
@@ -76,6 +77,8 @@ class OnCore:
             promoted=conditions.get("Promoted", ""),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,
+            last_transition_time=moved(self._status, status),
+            explain=explained(Canary.from_object(world.item)),
             image={role: image_of(Workload(item).content) for role, item in roles.items() if item},
             replicas={role: Workload(item).replicas for role, item in roles.items() if item},
             told=tuple(notice.message for notice in told),
@@ -85,7 +88,6 @@ class OnCore:
             routes=in_words(world.route),
             content={"primary": world.primary_configs.get(_CONFIG, "")},
             hashes=hashes_of(status),
-            gone=world.gone_for_good,
             pods={"target": image_of(world.rolled) if world.canary_replicas else ""},
             queries=tuple(world.queries),
             reasons=tuple(notice.reason for notice in told),
@@ -108,6 +110,10 @@ class OnCore:
                 self.world.tick(value)
             case "the same slot":
                 self.world.tick(slot=self.world.status.last_tick)
+            case "the next slot":
+                assert self.world.status.last_tick is not None
+                self.world.now = self.world.status.last_tick
+                self.world.tick()
             case fault:
                 self.world.fault = fault
                 self.world.tick()
@@ -129,11 +135,8 @@ class OnCore:
         self.world.edit()
 
     def _delete(self, _canary: str) -> None:
-        """It stays for as long as our finalizer holds it."""
-        if self.world.item["spec"].get("revertOnDeletion"):
-            self.world.delete()
-        else:
-            self.world.gone_for_good = True
+        assert self.world.item["spec"].get("revertOnDeletion"), "on the core nobody is left who could be woken"
+        self.world.delete()
 
     # ---- the world around
 
@@ -142,7 +145,10 @@ class OnCore:
 
     def _metrics(self, answers: dict[str, float | str]) -> None:
         for name, answer in answers.items():
-            if isinstance(answer, str):
+            self.world.failing.discard(name)
+            if answer == "only 5xx":
+                self.world.failing.add(name)
+            elif isinstance(answer, str):
                 self.world.answer(name, outcome=answer, detail="no values found" if answer == "empty" else "it is down")
             else:
                 self.world.answer(name, answer)
@@ -152,17 +158,22 @@ class OnCore:
 
     def _hooks(self, answers: dict[str, Any]) -> None:
         self.world.hooks |= {name: passes(answer) for name, answer in answers.items()}
-        self.world.once |= {name for name, answer in answers.items() if answer == "passes once"}
 
     def _gateway(self, verdict: str) -> None:
         self.world.says(None if verdict == "silent" else verdict)
 
     def _pods(self, states: dict[str, str]) -> None:
         for role, state in states.items():
-            (self.world.not_ready.add if state == "not ready" else self.world.not_ready.discard)(role)
-            self.world.room.pop(role, None)
-            if state == "one ready":
-                self.world.room[role] = 1
+            for earlier in (self.world.room, self.world.broken):
+                earlier.pop(role, None)
+            self.world.not_ready.discard(role)
+            match state.split():
+                case ["not", "ready"]:
+                    self.world.not_ready.add(role)
+                case ["one", "ready"]:
+                    self.world.room[role] = 1
+                case [image, "not", "ready"]:
+                    self.world.broken[role] = image
 
     def _content(self, value: str) -> None:
         world = self.world
@@ -190,8 +201,6 @@ class OnCore:
                 world.target = world.gone
             case ["deletes", "the", "snapshots"]:
                 world.snapshots.clear()
-            case ["makes", "a", "Service", *_]:
-                pass  # the core sees no Services
             case _:
                 self._hands_on(deed)
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from handlers.core.explain import explain
+from schemas.canary import Canary
 from schemas.revision import is_our_hash
 from schemas.status import CanaryStatus, LastStep
-from tests.scenarios.format import NOTHING, Scenario, Start, Step, Texts, Then
+from tests.scenarios.format import NOTHING, ON_THE_CLUSTER, Scenario, Start, Step, Texts, Then
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The world after a step; ``told``, ``alerts``, ``asked``, ``reply`` and ``written`` belong to that step alone."""
+    """The world after a step; ``told``, ``alerts``, ``asked``, ``reply`` and ``written`` belong to that step alone.
+
+    None is what a world does not see.
+    """
 
     phase: str
     weight: int
@@ -25,18 +30,22 @@ class Seen:
     promoted: str
     waiting_for: str
     settled: bool
+    last_transition_time: str
+    explain: tuple[str, ...]
     image: dict[str, str]
     replicas: dict[str, int]
     told: tuple[str, ...] = ()
     alerts: tuple[tuple[str, str], ...] = ()
     asked: tuple[str, ...] = ()
+    asked_once: tuple[str, ...] | None = None
     reply: str = ""
     reasons: tuple[str, ...] = ()
+    events: tuple[str, ...] | None = None
     hashes: str = ""
     queries: tuple[str, ...] = ()
-    sent: tuple[str, ...] = ()
+    sent: tuple[str, ...] | None = None
     objects: Mapping[str, Any] | None = None
-    gone: bool = False
+    gone: bool | None = None
     hears: tuple[str, ...] = ()
     apex: str | None = None
     routes: tuple[str, ...] = ()
@@ -59,6 +68,20 @@ def summary(status: CanaryStatus) -> str:
     return f"{where}: {last.reason}: {last.message}; waits for {status.waiting_for or 'nothing'}{ending}"
 
 
+def explained(canary: Canary) -> tuple[str, ...]:
+    """What a person is told who asks why it is not further."""
+    told = explain(canary, 1)
+    return (told.doing, told.why, told.following, *told.remarks, *told.commands)
+
+
+def moved(before: CanaryStatus, after: CanaryStatus) -> str:
+    """What the time of the last transition did."""
+    return "stays" if before.last_transition_time == after.last_transition_time else "moves"
+
+
+ANYTHING = Then()
+
+
 class Stage(Protocol):
     """A world to play in. ``do`` raises AssertionError when a promise is broken that always holds."""
 
@@ -66,8 +89,8 @@ class Stage(Protocol):
 
     async def do(self, action: str, value: Any) -> None: ...
 
-    async def see(self, places: Iterable[str] = ()) -> Seen:
-        """``places``: other objects to look at, each as ``Kind/name``."""
+    async def see(self, then: Then = ANYTHING) -> Seen:
+        """``then`` says what is looked for; what takes calls of its own is seen only then."""
 
 
 async def play(scenario: Scenario, stage: Stage) -> None:
@@ -82,7 +105,7 @@ async def play(scenario: Scenario, stage: Stage) -> None:
             raise AssertionError(_where(scenario, number, step) + f"\n  breaks a promise: {error}") from error
         if step.then is None:
             continue
-        seen = await stage.see(step.then.objects or ())
+        seen = await stage.see(step.then)
         if wrong := compare(step.then, seen):
             raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"in short: {seen.last}"]))
 
@@ -96,10 +119,9 @@ def compare(then: Then, seen: Seen) -> list[str]:
     wrong = []
     for name in sorted(then.model_fields_set):
         wanted = getattr(then, name)
-        if getattr(seen, name, "") is None:
-            # this world has no such thing
-            continue
-        if name in _SENTENCES:
+        if name in ON_THE_CLUSTER and getattr(seen, name.removeprefix("not_")) is None:
+            wrong.append(f"{name}: this world sees nothing of it")
+        elif name in _SENTENCES:
             wrong += _SENTENCES[name](wanted, seen)
         elif isinstance(wanted, dict):
             found = getattr(seen, name)
@@ -125,6 +147,10 @@ def _each(what: str, wanted: Texts, found: tuple[str, ...]) -> list[str]:
     if wanted == NOTHING:
         return [_line(what, "nothing", found)] if found else []
     return [_line(what, text, found) for text in wanted if not any(says(text, one) for one in found)]
+
+
+def _once(wanted: Texts, found: tuple[str, ...]) -> list[str]:
+    return [_line(f"how often {text} was asked", 1, found.count(text)) for text in wanted if found.count(text) != 1]
 
 
 def _none(what: str, unwanted: Texts, found: tuple[str, ...]) -> list[str]:
@@ -164,6 +190,9 @@ _SENTENCES: dict[str, Any] = {
     "not_told": lambda wanted, seen: _none("told", wanted, seen.told),
     "asked": lambda wanted, seen: _each("asked", wanted, seen.asked),
     "not_asked": lambda wanted, seen: _none("asked", wanted, seen.asked),
+    "asked_once": lambda wanted, seen: _once(wanted, seen.asked_once),
+    "events": lambda wanted, seen: _each("events", wanted, seen.events),
+    "explain": lambda wanted, seen: _each("explain", wanted, seen.explain),
     "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
     "objects": _objects,
     "queries": lambda wanted, seen: _each("queries", wanted, seen.queries),

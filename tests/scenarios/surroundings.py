@@ -12,11 +12,14 @@ from nats.aio.client import Client
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound
 from handlers.adapters.kube import Kube, Object
-from schemas.events import Message, StepResult
+from handlers.core.receivers import KUBERNETES
+from handlers.notify import Notifier
+from schemas.events import Message, NoticeMessage, StepResult
 from schemas.resources import DEPLOYMENT, POD, SERVICE
 from schemas.status import CanaryStatus, Notice
 from schemas.workload import Workload
 from tests.handlers.house import Answering
+from tests.scenarios.failing import success_of
 from tests.scenarios.manifest import NEVER
 
 _COUNTS = {
@@ -38,6 +41,8 @@ class Answers(Answering):
         super().__init__()
         self.values: dict[str, float | str] = {}
         self.away = False
+        self.upstream = ""
+        """The canary's, as Envoy names it."""
         self.queries: list[str] = []
         self.sent: list[str] = []
         """To metric providers: the path, and the headers that say who asks."""
@@ -78,6 +83,9 @@ class Answers(Answering):
                 return web.Response(status=503 if value == "unreachable" else 400, text="it is down")
             case "empty":
                 return _answer([])
+            case "only 5xx":
+                rate = success_of(query, self.upstream)
+                return _answer([]) if rate is None else _number(rate)
             case _:
                 return _number(float(value))
 
@@ -104,6 +112,8 @@ class Heard(Bus):
         self.client = Client()
         self.notices: list[Notice] = []
         self.receivers: list[str] = []
+        self.results: list[StepResult] = []
+        self._messages: list[NoticeMessage] = []
         self.status: CanaryStatus | None = None
         self.before: Callable[[], Awaitable[None]] | None = None
         self._steps: set[str] = set()
@@ -117,8 +127,20 @@ class Heard(Bus):
         if isinstance(message, StepResult):
             self.notices += message.notices
             self.receivers += message.receivers
+            self.results.append(message)
             self.status = message.after
+        if isinstance(message, NoticeMessage):
+            self._messages.append(message)
         return True
+
+    async def told_by(self, notifier: Notifier) -> None:
+        """What was heard in this step is told to Kubernetes, and to nobody else."""
+        for result in self.results:
+            await notifier.on_result(result)
+        messages, self._messages = self._messages, []
+        for message in messages:
+            if message.receiver == KUBERNETES:
+                await notifier.on_notice(message)
 
     async def holds(self, message: Message) -> bool:
         return message.message_id in self._steps
@@ -131,6 +153,8 @@ class Pods:
         self._admin, self._namespace = admin, namespace
         self._most: dict[str, int] = {}
         """How many may be ready; unless said, all."""
+        self._broken: dict[str, str] = {}
+        """The image whose pods never get ready."""
         self.resource = DEPLOYMENT
         """What target and primary are."""
         self.away: set[str] = set()
@@ -138,7 +162,11 @@ class Pods:
 
     def turn(self, workload: str, state: str) -> None:
         self._most.pop(workload, None)
-        if state != "ready":
+        self._broken.pop(workload, None)
+        image, _, rest = state.partition(" ")
+        if rest == "not ready":
+            self._broken[workload] = image
+        elif state != "ready":
             self._most[workload] = 1 if state == "one ready" else 0
 
     async def settle(self) -> None:
@@ -161,10 +189,11 @@ class Pods:
         workload = Workload(found)
         if found["metadata"]["generation"] > int(workload.status.get("observedGeneration", 0)):
             return False
-        never = NEVER in str(workload.template)
+        broken = self._broken.get(name)
+        never = NEVER in str(workload.template) or (broken is not None and broken in str(workload.template))
         most = self._most.get(name)
         if not self._is_as_meant(workload, most, never=never):
-            await self._turn_pods(name, most)
+            await self._turn_pods(name, most, broken)
             return False
         enough = not workload.replicas or workload.available > (most or 0)
         (self.away.discard if enough else self.away.add)(name)
@@ -188,12 +217,13 @@ class Pods:
         there = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
         return " ".join(sorted({container["image"] for pod in there for container in pod["spec"]["containers"]}))
 
-    async def _turn_pods(self, name: str, most: int | None) -> None:
+    async def _turn_pods(self, name: str, most: int | None, broken: str | None) -> None:
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
         for number, pod in enumerate(sorted(pods, key=lambda one: str(one["metadata"]["name"]))):
-            wanted = "True" if most is None or number < most else "False"
+            images = [container["image"] for container in pod["spec"]["containers"]]
+            wanted = "True" if (most is None or number < most) and broken not in images else "False"
             conditions = (pod.get("status") or {}).get("conditions") or []
-            pulled = all(NEVER not in container["image"] for container in pod["spec"]["containers"])
+            pulled = all(NEVER not in image for image in images)
             if pulled and any(item["type"] == "Ready" and item["status"] != wanted for item in conditions):
                 await self._turn(pod, conditions, wanted)
 

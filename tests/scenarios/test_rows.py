@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
-from tests.scenarios.format import HERE, everything
+from tests.scenarios.format import HERE, Scenario, everything
 
 ROOT = Path(__file__).resolve().parents[2]
 ROWS = yaml.safe_load((HERE / "rows.yaml").read_text())
@@ -18,6 +19,33 @@ SHOWN = {row for scenario in SCENARIOS for row in scenario.shows}
 
 def test_every_row_has_a_scenario_or_names_its_test() -> None:
     assert [row for row in NAMED if row not in SHOWN | ROWS["elsewhere"].keys()] == []
+
+
+def test_what_only_the_cluster_shows_has_a_test_in_the_default_suite() -> None:
+    told = {row for scenario in SCENARIOS if scenario.plays_on("core") for row in scenario.shows}
+    assert [row for row in NAMED if row not in told | ROWS["elsewhere"].keys()] == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"tick": 1, "then": {"apex": "primary"}},
+        {"tick": 1, "then": {"objects": {"Service/podinfo": "missing"}}},
+        {"tick": 1, "then": {"events": "Warning"}},
+        {"remove": "Service/podinfo", "then": {"weight": 0}},
+        {"hooks": {"rollout": 204}, "then": {"weight": 0}},
+    ],
+)
+def test_a_story_whose_words_the_core_would_pass_over_is_not_for_the_core(step: dict[str, object]) -> None:
+    story = {"scenario": "A story", "shows": "B1", "steps": [step]}
+    with pytest.raises(ValueError, match="the core neither does nor sees"):
+        Scenario.model_validate(story)
+    assert Scenario.model_validate({**story, "only": {"cluster": "it has them"}}).plays_on("cluster")
+
+
+def test_a_story_ends_with_what_is_to_be_seen() -> None:
+    with pytest.raises(ValueError, match="ends without saying"):
+        Scenario.model_validate({"scenario": "A story", "shows": "B1", "steps": [{"tick": 1}]})
 
 
 def test_no_scenario_shows_a_row_that_is_not_there() -> None:
