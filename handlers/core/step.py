@@ -97,6 +97,12 @@ def _arrive(draft: Draft) -> Draft:
         draft = draft.set(last_tick=seen.slot)
     if judged:
         draft = forget_gone(draft)
+    return _follow_gateway(draft, judged=judged)
+
+
+def _follow_gateway(draft: Draft, *, judged: bool) -> Draft:
+    """Since when the routes are in force, or are not."""
+    seen, status = draft.seen, draft.status
     if status.gateway_silent and seen.report is not None and seen.report.verdict is not Verdict.SILENT:
         text = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace} gets a status from the gateway now"
         draft = draft.set(gateway_silent=False).tell(Reason.MENDED, text)
@@ -115,6 +121,9 @@ def _arrive(draft: Draft) -> Draft:
             draft = draft.set(served_step=0, weight_since=seen.began)
         if status.behind_since is None:
             draft = draft.set(verdict_since=None, behind_since=seen.now)
+    elif not (seen.route_current or status.settled or status.verdict_since is None):
+        # nor is the target parked before its users have left it again
+        draft = draft.set(verdict_since=None, behind_since=seen.now)
     return draft
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from handlers.core import copies, desired, freezing, pods, primary, scaler, validate
 from handlers.core.belongings import leads_here
@@ -144,6 +144,10 @@ class Cluster:
     def _lost(self, canary: Canary) -> tuple[str, ...]:
         ref = canary.spec.autoscaler_ref
         return (f"spec.autoscalerRef: {ref.kind} {ref.name}.test",) if ref and self.scaler is None else ()
+
+    def shown(self, role: Literal["target", "primary"]) -> dict[str, Any] | None:
+        """With what its controller says about its pods."""
+        return self._with_status(self.target if role == "target" else self.primary, role)
 
     def _with_status(self, item: dict[str, Any] | None, role: str) -> dict[str, Any] | None:
         if item is None:

@@ -39,6 +39,25 @@ def test_routes_that_are_refused_for_longer_than_the_deadline_end_the_rollout(ve
     assert "Rolling back podinfo.test RouteTable podinfo.test: its words" in world.told
 
 
+def test_users_whom_a_foreign_edit_has_sent_back_to_a_target_that_is_no_longer_wanted_drain_anew() -> None:
+    world = World(weighted(), drain=5).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick(2)
+    world.command("abort")
+    world.change()
+    assert world.target is not None
+    lost, world.target = world.target, None
+    world.tick()
+    world.destinations()[1]["weight"] = 99
+    world.tick()
+    world.target = lost
+    world.change()
+    world.change()
+    assert (world.weight, world.canary_replicas) == (0, 2), "the routes are in force, and have not drained"
+    world.tick()
+    assert world.canary_replicas == 0
+
+
 def test_the_gateways_deadline_runs_from_when_it_fell_behind_not_from_the_last_step() -> None:
     world = progressing(25)
     world.not_ready = {"primary"}

@@ -14,6 +14,7 @@ from tests.handlers.core.happenings import ALL, SPECS, Event, endings, events, h
 from tests.handlers.core.manifests import ab_testing, blue_green, weighted
 from tests.handlers.core.switched import left, move_in
 from tests.handlers.core.watched import Watched
+from tests.handlers.core.witness import DRAIN
 from tests.peer import Left
 
 STORIES = int(os.environ.get("STORIES", "0"))
@@ -30,7 +31,7 @@ def stories(few: int) -> settings:
 def test_every_promise_holds_in_every_story_and_every_story_ends(
     spec: dict[str, Any], story: list[Event], at_rest: bool
 ) -> None:
-    world = Watched(spec)
+    world = Watched(spec, drain=DRAIN)
     if at_rest:
         measure(world, "good")
         world.until(Phase.INITIALIZED)
@@ -56,7 +57,7 @@ LEFT = [
 @stories(40)
 @given(found=st.sampled_from(LEFT), story=st.lists(events, max_size=40))
 def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left, story: list[Event]) -> None:
-    world = Watched(found.spec)
+    world = Watched(found.spec, drain=DRAIN)
     move_in(world, found)
     for event in story:
         happen(world, event)
@@ -94,7 +95,7 @@ def _comes_to_rest(world: Watched) -> None:
 def test_every_story_may_end_in_a_deletion_and_no_deletion_goes_on_for_ever(
     spec: dict[str, Any], story: list[Event], ending: list[Event], mended: bool
 ) -> None:
-    world = Watched({**spec, "revertOnDeletion": True})
+    world = Watched({**spec, "revertOnDeletion": True}, drain=DRAIN)
     measure(world, "good")
     world.until(Phase.INITIALIZED)
     for event in story:

@@ -139,7 +139,7 @@ class World(Cluster):
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         """One whole way through; without ``project`` the worker dies after its commit."""
         canary, seen = self.look(stimulus)
-        decision = step(canary, seen)
+        decision = self.decide(canary, seen)
         if decision.changed:
             self._commit(canary, seen, decision)
         if project:
@@ -147,6 +147,9 @@ class World(Cluster):
             self.project(committed, seen)
             self._note(committed, seen)
         return decision
+
+    def decide(self, canary: Canary, seen: Observation) -> Decision:
+        return step(canary, seen)
 
     def look_now(self) -> tuple[Canary, Observation]:
         """Without deciding anything."""
