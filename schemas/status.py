@@ -229,8 +229,11 @@ class CanaryStatus(Wire):
 
     @property
     def returned(self) -> bool:
-        """A deletion has sent all traffic to the target: its routes are newer than the size that it was given."""
-        return self.phase in (Phase.TERMINATING, Phase.TERMINATED) and self.route_step > self.target_step
+        """A deletion has sent all traffic to the target: its routes are newer than the size that it was given.
+
+        One that another controller began has given it none yet.
+        """
+        return self.phase in (Phase.TERMINATING, Phase.TERMINATED) and self.route_step > self.target_step > 0
 
     @property
     def restored(self) -> bool:
