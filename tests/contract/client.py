@@ -155,7 +155,12 @@ class Kube:
             self.url + where, params=params, headers=headers, ssl=self._tls or False
         ) as response:
             assert response.status == 200, await response.text()
-            yield Events(response)
+            try:
+                yield Events(response)
+            finally:
+                # a farewell under TLS is answered later than a test that ends with it takes
+                if response.connection is not None and response.connection.transport is not None:
+                    response.connection.transport.abort()
 
     async def until(self, where: str, holds: Callable[[Object], Any]) -> Object:
         """The object as soon as `holds` of it; it must appear if it does not exist yet."""
