@@ -13,11 +13,14 @@ from schemas.status import Phase, Reason
 
 def promoting(draft: Draft) -> Draft:
     """Any wake may finish what a slot began: nobody waits for the next tick once the primary is ready."""
+    if not draft.status.returning and (asked := _asked_to_roll_back(draft)) is not None:
+        # a signal that is given once is not lost with the target
+        return _left_on_nothing(asked) or asked
     if (left := _left_on_nothing(draft)) is not None:
         return left
     if draft.status.returning:
         return _going_back(draft)
-    if (ended := _asked_to_roll_back(draft) or _reverted(draft)) is not None:
+    if (ended := _reverted(draft)) is not None:
         return ended
     if draft.seen.snapshot_missing:
         return _analyse_again(draft)

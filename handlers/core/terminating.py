@@ -6,12 +6,15 @@ Canary lets go. It always ends: past one ``progressDeadlineSeconds`` it goes, an
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from handlers.core import pauses
 from handlers.core.belongings import keeper_name, leads_here, left_behind
 from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway
 from handlers.core.texts import left_at_zero
 from schemas.gloo import Verdict
+from schemas.names import Names
 from schemas.resources import CONTROLLER_REVISION
 from schemas.status import Phase, Reason, Returning, WaitingFor
 from schemas.workload import TARGET_STEP
@@ -73,11 +76,21 @@ def _as_users_come(draft: Draft) -> Draft:
     status = draft.status
     if draft.canary.status.phase is not Phase.INITIALIZING or not status.former or status.names is None:
         return draft
-    former, route = status.former[-1], draft.seen.route
-    moved = former.service == status.names.service and route is not None and leads_here(draft.canary, route)
-    if moved or not former.same_target(status.names):
+    former = status.former[-1]
+    if former.service == status.names.service:
+        former = _way_in(draft, (status.names, *reversed(status.former))) or former
+    if former == status.names or not former.same_target(status.names):
         return draft
     return draft.set(names=former, former=(status.names,))
+
+
+def _way_in(draft: Draft, known: Iterable[Names]) -> Names | None:
+    """Of names of one RouteTable those that its routes were written for: between two edits none may have been."""
+    canary, route = draft.canary, draft.seen.route
+    if route is None:
+        return None
+    same = (names for names in known if names.service == canary.service)
+    return next((names for names in same if leads_here(canary.under(names), route)), None)
 
 
 def _nothing_to_do(draft: Draft) -> tuple[Reason, str] | None:

@@ -101,8 +101,6 @@ class Kube:
 
     async def close(self) -> None:
         await self.session.close()
-        # transports under TLS are let go of in the next turn of the loop
-        await asyncio.sleep(0)
 
     async def call(
         self,

@@ -72,3 +72,12 @@ async def test_a_primary_that_reads_the_originals_starts_no_rollout_and_gets_cop
     assert await colour(house) == "green"
     read = (await house.object(DEPLOYMENT, "podinfo-primary"))["spec"]["template"]["spec"]["containers"][0]["envFrom"]
     assert {"configMapRef": {"name": "settings-primary"}} in read
+
+
+async def test_what_ran_before_a_promotion_by_hand_that_nobody_had_looked_at_is_kept(house: House) -> None:
+    await move_in(house, "Progressing", weight=20)
+    await house.command("promote")
+    assert await house.image() == "podinfo:2"
+    await house.command("abort")
+    await house.until(Phase.FAILED)
+    assert await house.image() == "podinfo:1"

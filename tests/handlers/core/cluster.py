@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -20,7 +19,7 @@ from schemas.revision import REVISION
 from schemas.status import IDLE, CanaryStatus, Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Workload
 from tests.handlers.core import shapes
-from tests.handlers.core.shapes import image_of
+from tests.handlers.core.shapes import copied, image_of
 
 KEYS = ("app", "name", "app.kubernetes.io/name")
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -116,15 +115,15 @@ class Cluster:
             now=self.now,
             stimulus=stimulus,
             rules=self.rules,
-            route=copy.deepcopy(self.route),
+            route=copied(self.route),
             route_current=self.route is not None and desired.route_table_is_current(canary, status, self.route),
             target=self._with_status(self.target, "target"),
             target_revision=revision,
             primary=self._with_status(self.primary, "primary"),
             primary_current=own is not None and own.runs(status.primary_revision),
             snapshot_missing=lost,
-            scaler=copy.deepcopy(self.scaler),
-            primary_scaler=copy.deepcopy(self.primary_scaler),
+            scaler=copied(self.scaler),
+            primary_scaler=copied(self.primary_scaler),
             older_twin=self.older_twin,
             asked_target=self._with_status(self.target, "target"),
             orphans=self.orphans if status.former and status.phase in IDLE else None,
@@ -156,7 +155,7 @@ class Cluster:
         status = shapes.status(item, good=good, stuck=role in self.stuck, nodes=self.nodes)
         if role == "target" and self.rolled != Workload(item).content:
             status |= dict.fromkeys(status.keys() & {"updatedReplicas", "updatedNumberScheduled"}, 0)
-        return {**copy.deepcopy(item), "status": status}
+        return {**copied(item), "status": status}
 
     def _carried(self, status: CanaryStatus) -> dict[str, str]:
         if status.primary_step or self.primary is None:
@@ -168,8 +167,8 @@ class Cluster:
     def keep_revisions(self, canary: Canary, seen: Observation, status: CanaryStatus) -> None:
         """Snapshots are kept before the commit that names them."""
         for revision, content in found_revisions(canary, seen).items():
-            if revision in (status.canary_revision, status.primary_revision):
-                self.snapshots.setdefault(revision, copy.deepcopy(dict(content)))
+            if revision in (status.canary_revision, status.primary_revision, status.promoted_revision):
+                self.snapshots.setdefault(revision, copied(dict(content)))
                 contents = seen.configs if revision == seen.target_revision else seen.primary_configs
                 self.kept_configs.setdefault(revision, dict(contents))
 
@@ -252,7 +251,7 @@ class Cluster:
             made = primary.primary(source, status)
             self.primary = {"kind": target.kind, **made, "metadata": {"generation": 1, **made["metadata"]}}
         elif is_inherited(source, status, own):
-            self.primary = copy.deepcopy(dict(own.item))
+            self.primary = copied(dict(own.item))
             marks = primary.marks(status, own.content)
             self.primary["metadata"].setdefault("annotations", {}).update(marks)
             return
@@ -300,7 +299,7 @@ class Cluster:
     def roll_out(self) -> None:
         """Kubernetes replaces the target's pods, unless it was told not to."""
         if self.target is not None and not shapes.is_frozen(self.target):
-            self.rolled = copy.deepcopy(Workload(self.target).content)
+            self.rolled = copied(Workload(self.target).content)
 
     def _project_copy(self, canary: Canary, seen: Observation) -> bool:
         """Whether it is what the status asks for."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hypothesis import strategies as st
 
 from schemas.events import ChangeReason, Verb
+from schemas.status import Phase
 from tests.handlers.core import shapes
 from tests.handlers.core.manifests import DURATION, SUCCESS_RATE, ab_testing, blue_green, hook, stepped, weighted
 from tests.handlers.core.shapes import of_kind
@@ -31,61 +33,119 @@ SPECS = (
 """Some with every hook, some with few: what is never asked cannot be got wrong."""
 
 STRATEGIES = ("weights", "A/B", "blue/green")
-WHAT = ("invalid", "valid", "suspend", "go on", "skip", "analyse", "lower", "ungated", "gated", "rename", *STRATEGIES)
-"""Of a Canary's spec, edited."""
 Event = tuple[Any, ...]
-ticks = st.just(("tick",))
-events: st.SearchStrategy[Event] = st.one_of(
-    ticks,
-    ticks,
-    ticks,
-    st.sampled_from([("again",), ("wait",), ("lose", "route"), ("lose", "primary"), ("edit", "route")]),
-    st.sampled_from([("crash",), ("lost reply",), ("conflict", 4), ("stall",), ("late",), ("repeat",)]),
-    st.tuples(st.just("change"), st.sampled_from(ChangeReason)),
-    st.tuples(st.just("push"), st.integers(1, 4)),
-    st.tuples(st.just("silent push"), st.integers(1, 4)),
-    st.tuples(st.just("providers"), st.sampled_from(["", "prometheus not avaiable: it is down"])),
-    st.tuples(st.just("moved"), st.booleans()),
-    st.tuples(st.just("config"), st.sampled_from(["one", "other", "gone"])),
-    st.tuples(st.just("metric"), st.sampled_from(["good", "bad", "empty", "unreachable"])),
-    st.tuples(st.just("hook"), st.sampled_from(HOOKS), st.booleans()),
-    st.tuples(st.just("gateway"), st.sampled_from(["Accepted", "Accepted", "Pending", "Warning", "Rejected", None])),
-    st.tuples(st.just("command"), st.sampled_from([*Verb, Verb.PROMOTE])),
-    st.tuples(st.just("pods"), st.sampled_from(["target", "primary"]), st.sampled_from(["ready", "unready", "stuck"])),
-    st.tuples(st.just("target"), st.sampled_from(["gone", "back", "parked"])),
-    st.tuples(st.just("spec"), st.sampled_from(WHAT)),
-)
+
+ASKED: dict[Phase, tuple[Verb, ...]] = {
+    Phase.WAITING: (Verb.APPROVE, Verb.ABORT, Verb.PAUSE, Verb.RESUME, Verb.PROMOTE),
+    Phase.PROGRESSING: (Verb.ABORT, Verb.RESTART, Verb.PAUSE, Verb.RESUME, Verb.APPROVE, Verb.PROMOTE),
+    Phase.WAITING_PROMOTION: (Verb.APPROVE, Verb.ABORT, Verb.RESTART, Verb.PAUSE, Verb.RESUME, Verb.PROMOTE),
+    Phase.PROMOTING: (Verb.ABORT,),
+    Phase.FINALISING: (Verb.ABORT,),
+    Phase.FAILED: (Verb.RESTART, Verb.PAUSE, Verb.RESUME),
+}
+"""What people ask for that is not refused."""
+
+
+def _often(count: int, *these: Event) -> list[Event]:
+    return [event for event in these for _ in range(count)]
+
+
+WAKES = [
+    *_often(16, ("tick",)),
+    *_often(4, ("ticks", 3), ("change", ChangeReason.READY)),
+    *_often(5, ("late tick",)),
+    *_often(2, ("crash",)),
+    *(("change", reason) for reason in ChangeReason if reason is not ChangeReason.READY),
+    *(("push", number) for number in (1, 2, 3, 4)),
+    *(("ask", number) for number in range(6)),
+    *(("dies", event) for event in (("push", 3), ("ask", 0), ("ask", 1), ("change", ChangeReason.READY), ("tick",))),
+    *(("again",), ("lost reply",), ("conflict", 4), ("stall",), ("late",), ("repeat",)),
+    *(("command", verb) for verb in (Verb.APPROVE, Verb.ROLLBACK, Verb.PROMOTE)),
+]
+"""Most stories are told by ticks; what happens meanwhile is noticed at the next."""
+AROUND: list[Event] = [
+    *_often(4, ("mend",)),
+    *_often(2, ("wait",), ("silent push", 3), ("metric", "bad"), ("metric", "empty"), ("gateway", "Pending")),
+    *(("metric", "good"), ("metric", "unreachable"), ("silent push", 1), ("silent push", 2)),
+    *(("gateway", verdict) for verdict in ("Accepted", "Warning", "Rejected", None)),
+    *(("hook", name, name == "rollback") for name in HOOKS),
+    *(("hook", name, name != "rollback") for name in HOOKS),
+    *(("pods", role, state) for role in ("target", "primary") for state in ("ready", "unready", "stuck")),
+    *(("providers", problem) for problem in ("", "prometheus not avaiable: it is down")),
+    *(("moved", True), ("lose", "route"), ("lose", "primary"), ("edit", "route")),
+    *(("target", what) for what in ("gone", "back", "parked")),
+    *(("config", content) for content in ("one", "other", "gone")),
+]
+MEANWHILE: list[Event] = [
+    ("meanwhile", event)
+    for _ in range(2)
+    for event in (
+        *(("metric", answer) for answer in ("bad", "empty", "unreachable")),
+        *(("hook", name, name == "rollback") for name in HOOKS),
+        *(("gateway", verdict) for verdict in ("Pending", "Rejected", None)),
+        *(("pods", role, state) for role in ("target", "primary") for state in ("unready", "stuck")),
+        *(("target", "gone"), ("silent push", 3), ("moved", True)),
+    )
+]
+"""For one tick; afterwards all is well again."""
+EDITS: list[Event] = [
+    ("spec", what) for what in ("suspend", "go on", "skip", "analyse", "lower", "ungated", "gated", *STRATEGIES)
+]
+RARE: list[Event] = [("spec", "invalid"), ("spec", "valid"), ("spec", "rename")]
+events: st.SearchStrategy[Event] = st.sampled_from([*WAKES, *MEANWHILE, *AROUND, *EDITS, *RARE])
 
 
 def happen(world: Watched, event: Event) -> None:
     match event:
-        case ("again",):
-            world.tick(slot=world.status.last_tick)
-        case ("tick",):
-            world.tick()
-        case ("crash" | "lost reply" | "conflict" | "stall" | "late" | "repeat", *_):
+        case ("tick" | "ticks" | "late tick" | "again" | "meanwhile", *_):
+            go_on(world, event)
+        case ("dies" | "crash" | "lost reply" | "conflict" | "stall" | "late" | "repeat", *_):
             fail(world, event)
         case ("change", reason):
             world.change(reason)
         case ("push", number) if world.target is not None:
             world.push(f"podinfo:{number}")
-        case ("config", content):
-            world.missing_configs = ("configmap a.test is gone",) if content == "gone" else ()
-            world.configs = {} if content == "gone" else {"configmap/a": content}
-            world.change(ChangeReason.REVISION)
-        case ("command", verb):
-            world.command(verb)
+        case ("command" | "ask", what):
+            verbs = ASKED.get(world.phase, (Verb.ROLLBACK, Verb.PAUSE, Verb.RESUME))
+            world.command(verbs[what % len(verbs)] if isinstance(what, int) else what)
         case ("spec", what):
             edit(world, what)
-        case ("lose" | "edit" | "target", _):
+        case ("lose" | "edit" | "target" | "config", _):
             somebody(world, event)
         case _:
             turn(world, event)
 
 
+def go_on(world: Watched, event: Event) -> None:
+    match event:
+        case ("tick",):
+            world.tick()
+        case ("ticks", times):
+            world.tick(times)
+        case ("again",):
+            world.tick(slot=world.status.last_tick)
+        case ("meanwhile", other):
+            turn(world, other)
+            somebody(world, other)
+            world.tick()
+            _mend(world)
+        case ("late tick",):
+            # a change is noticed at once, the tick comes seven seconds late, and the next on time
+            slot = world.now + timedelta(seconds=10)
+            world.change()
+            world.wait(6)
+            world.tick(slot=slot)
+            world.wait(-7)
+            world.tick()
+
+
 def fail(world: Watched, event: Event) -> None:
     """A worker dies, comes late, loses to another, or its work is delivered to it twice."""
     match event:
+        case ("dies", other):
+            world.dies = True
+            happen(world, other)
+            world.dies = False
         case ("crash",):
             world.tick(project=False)
         case ("lost reply",):
@@ -109,6 +169,8 @@ def turn(world: Watched, event: Event) -> None:
     match event:
         case ("wait",):
             world.wait(45)
+        case ("mend",):
+            _mend(world)
         case ("silent push", number) if world.target is not None:
             world.set_image(f"podinfo:{number}")
         case ("hook", name, passes):
@@ -134,7 +196,7 @@ def somebody(world: Watched, event: Event) -> None:
             world.route = None
         case ("lose", "primary"):
             world.primary = None
-        case ("edit", "route") if world.route is not None:
+        case ("edit", "route") if world.route is not None and len(world.destinations()) > 1:
             shares = world.destinations()
             shares[0]["weight"], shares[1]["weight"] = 12, 88
         case ("target", "gone") if world.target is not None:
@@ -143,6 +205,10 @@ def somebody(world: Watched, event: Event) -> None:
             world.target = world.target or world.gone
         case ("target", "parked") if world.target is not None:
             shapes.park(world.target)
+        case ("config", content):
+            world.missing_configs = ("configmap a.test is gone",) if content == "gone" else ()
+            world.configs = {} if content == "gone" else {"configmap/a": content}
+            world.change(ChangeReason.REVISION)
 
 
 def measure(world: Watched, answer: str) -> None:
@@ -177,23 +243,30 @@ def edit(world: Watched, what: str) -> None:
             world.edit(analysis={**analysis, "maxWeight": 30, "threshold": 2})
 
 
-def mend_everything(world: Watched) -> None:
+def _mend(world: Watched) -> None:
+    """Nobody is told."""
     world.target = world.target or world.gone
     world.not_ready, world.stuck, world.missing_configs = set(), set(), ()
     world.hooks, world.providers, world.moved = {}, "", False
-    world.command("resume")
     measure(world, "good")
     world.says("Accepted")
+
+
+def mend_everything(world: Watched) -> None:
+    _mend(world)
+    world.command("resume")
     for what in ("valid", "go on"):
         edit(world, what)
 
 
-endings: st.SearchStrategy[Event] = st.one_of(
-    ticks,
-    st.sampled_from([("crash",), ("wait",), ("lose", "route"), ("lose", "primary")]),
-    st.tuples(st.just("gateway"), st.sampled_from(["Accepted", "Pending", "Rejected", None])),
-    st.tuples(st.just("command"), st.sampled_from(["abort", "promote"])),
-    st.tuples(st.just("pods"), st.sampled_from(["target", "primary"]), st.sampled_from(["ready", "unready", "stuck"])),
-    st.tuples(st.just("target"), st.sampled_from(["gone", "back", "parked"])),
-    st.tuples(st.just("push"), st.integers(1, 4)),
+endings: st.SearchStrategy[Event] = st.sampled_from(
+    [
+        *_often(6, ("tick",)),
+        *(("crash",), ("wait",), ("mend",), ("lose", "route"), ("lose", "primary"), ("edit", "route")),
+        *(("gateway", verdict) for verdict in ("Accepted", "Pending", "Rejected", None)),
+        *(("command", verb) for verb in (Verb.ABORT, Verb.PROMOTE)),
+        *(("pods", role, state) for role in ("target", "primary") for state in ("ready", "unready", "stuck")),
+        *(("target", what) for what in ("gone", "back", "parked")),
+        *(("push", 1), ("push", 3), ("stall",), ("late",), ("change", ChangeReason.READY)),
+    ]
 )

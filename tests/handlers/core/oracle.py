@@ -93,7 +93,7 @@ class Oracle:
     def _judge_moves(self, found: Witness, decision: Decision) -> None:
         before, after = found.before, decision.status
         rises = after.canary_weight > before.canary_weight
-        counts = after.phase is Phase.PROGRESSING and after.iterations > before.iterations
+        counts = after.phase is Phase.PROGRESSING and after.iterations > max(0, before.iterations)
         if rises or counts:
             self._may_advance(found, HookType.CONFIRM_TRAFFIC_INCREASE)
             assert before.phase in ANALYSED
@@ -154,7 +154,8 @@ class Oracle:
         self._earned.add(content_now(world.target, world.configs))
         by_hand = isinstance(found.stimulus, Command) and found.stimulus.verb is Verb.PROMOTE
         if canary.spec.skip_analysis or by_hand or before.skip_to:
-            assert by_hand or not before.paused, "promoted while paused"
+            free = not before.paused or (isinstance(found.stimulus, Command) and found.stimulus.verb is Verb.RESUME)
+            assert by_hand or free, "promoted while paused"
             return
         blue_green = canary.spec.analysis.strategy is Strategy.BLUE_GREEN
         self._may_advance(found, HookType.ROLLOUT if blue_green else HookType.CONFIRM_PROMOTION)
@@ -195,8 +196,10 @@ class Oracle:
         before = found.before
         if found.moved or not found.at_once or not self._can_be_judged(found) or before.skip_to:
             return
-        checks = [check for check in found.canary.spec.analysis.checks if check.consecutive == 1]
-        failed = not found.passes(HookType.ROLLOUT) or any(found.answers[check.key] == "bad" for check in checks)
+        bad = [check for check in found.canary.spec.analysis.checks if found.answers[check.key] == "bad"]
+        if any(check.consecutive > 1 for check in bad):
+            return
+        failed = bool(bad) or not found.passes(HookType.ROLLOUT)
         assert after.failed_checks == before.failed_checks + failed or after.revision_since == found.now, "not counted"
 
     def _can_be_judged(self, found: Witness) -> bool:
@@ -237,6 +240,8 @@ class Oracle:
             self._approved = False
         if _accepts(found, decision, Verb.APPROVE):
             self._approved = True
+        if after.phase in BEGUN:
+            self._refused = ""
         if after.phase is Phase.FAILED is not before.phase and after.canary_revision == found.revision:
             self._refused = found.revision
 

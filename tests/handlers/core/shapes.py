@@ -86,6 +86,13 @@ def status(item: Item, *, good: int | None, stuck: bool, nodes: int = NODES) -> 
     }
 
 
+def copied(value: Any) -> Any:
+    """What came as JSON, all of it; many times as fast as ``copy.deepcopy``."""
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return [copied(item) for item in value] if isinstance(value, list) else value
+
+
 def merge(item: Item, patch: dict[str, Any]) -> Item:
     """A JSON merge patch, as the API server applies it."""
     merged = dict(item)

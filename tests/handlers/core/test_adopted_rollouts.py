@@ -257,3 +257,12 @@ def test_what_was_pushed_while_nobody_looked_is_analysed_after_the_adoption() ->
     assert world.phase is Phase.PROGRESSING
     world.until(Phase.SUCCEEDED)
     assert world.weights == [0, 10, 20, 30, 40, 50, 0]
+
+
+def test_a_rollout_that_is_promoted_by_hand_before_anybody_has_looked_at_it_can_be_aborted() -> None:
+    world = arrived(left("Progressing", weight=20))
+    world.command("promote")
+    assert (world.phase, world.primary_image) == (Phase.PROMOTING, "podinfo:2")
+    world.command("abort")
+    world.tick(2)
+    assert (world.phase, world.primary_image, world.weight) == (Phase.FAILED, "podinfo:1", 0)

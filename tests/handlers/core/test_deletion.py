@@ -457,3 +457,16 @@ def test_an_unreadable_field_does_not_hide_the_names_and_the_wish_to_revert() ->
     world.tick(3)
     assert (world.phase, world.status.restored) == (Phase.TERMINATED, True)
     assert world.change(ChangeReason.DELETED).changed is False
+
+
+def test_a_deletion_amid_two_edits_of_the_port_leads_those_routes_to_the_target_that_users_come_by() -> None:
+    world = World({**weighted(), "revertOnDeletion": True}).until(Phase.INITIALIZED)
+    world.not_ready = {"primary"}
+    world.edit(service={"port": 9001})
+    world.edit(service={"port": 9002})
+    assert len(world.status.former) == 2
+    world.delete()
+    world.tick(3)
+    assert world.phase is Phase.TERMINATED
+    upstreams = [item["destination"]["upstream"]["name"] for item in world.destinations()]
+    assert upstreams == ["test-podinfo-canaryupstream-9898"]

@@ -3,42 +3,45 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from collections.abc import Callable
+from zlib import crc32
 
-from hypothesis import HealthCheck, given, settings
+import pytest
+from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from schemas.events import ChangeReason
 from schemas.status import IDLE, Phase
 from schemas.workload import Workload
-from tests.handlers.core.happenings import ALL, SPECS, Event, endings, events, happen, measure, mend_everything
+from tests.handlers.core.happenings import ALL, SPECS, Event, endings, events, happen, mend_everything
 from tests.handlers.core.manifests import ab_testing, blue_green, weighted
-from tests.handlers.core.switched import left, move_in
+from tests.handlers.core.starts import STARTS, begin
+from tests.handlers.core.switched import left, move_in, named
 from tests.handlers.core.watched import Watched
 from tests.handlers.core.witness import DRAIN
 from tests.peer import Left
 
 STORIES = int(os.environ.get("STORIES", "0"))
 """``make properties``: so many, and others each time. The default suite tells a few, always the same ones."""
+number = st.integers(0, len(SPECS) - 1)
 
 
-def stories(few: int) -> settings:
+def play(holds: Callable[..., None], beginning: str, few: int, whole: int, **drawn: st.SearchStrategy[object]) -> None:
+    """From each beginning ``few`` stories of its own; ``whole``: how many beginnings share ``STORIES``."""
     wanted = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None, print_blob=True)
-    return settings(wanted, max_examples=STORIES or few, derandomize=not STORIES)
+    told = settings(wanted, max_examples=-(-STORIES // whole) or few)(given(**drawn)(holds))
+    (told if STORIES else seed(crc32(beginning.encode()))(told))()
 
 
-@stories(70)
-@given(spec=st.sampled_from(SPECS), story=st.lists(events, min_size=20, max_size=50), at_rest=st.booleans())
-def test_every_promise_holds_in_every_story_and_every_story_ends(
-    spec: dict[str, Any], story: list[Event], at_rest: bool
-) -> None:
-    world = Watched(spec, drain=DRAIN)
-    if at_rest:
-        measure(world, "good")
-        world.until(Phase.INITIALIZED)
-        world.push("podinfo:2")
-    for event in story:
-        happen(world, event)
-    _comes_to_rest(world)
+@pytest.mark.parametrize("start", STARTS)
+def test_every_promise_holds_in_every_story_and_every_story_ends(start: str) -> None:
+    def holds(number: int, story: list[Event]) -> None:
+        world = begin(number, start)
+        for event in story:
+            happen(world, event)
+        _comes_to_rest(world)
+
+    play(holds, start, 9, len(STARTS), number=number, story=st.lists(events, min_size=8, max_size=24))
 
 
 LEFT = [
@@ -52,20 +55,26 @@ LEFT = [
     left("Progressing", blue_green(**ALL), weight=100, iterations=3),
     left("Promoting", blue_green(**ALL), weight=100),
 ]
+LOOKED = ("change", ChangeReason.SPEC)
+FIRST: tuple[Event, ...] = (LOOKED, ("dies", LOOKED), ("wait",))
 
 
-@stories(40)
-@given(found=st.sampled_from(LEFT), story=st.lists(events, max_size=40))
-def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left, story: list[Event]) -> None:
-    world = Watched(found.spec, drain=DRAIN)
-    move_in(world, found)
-    for event in story:
-        happen(world, event)
-    if world.primary is None and world.phase is Phase.FAILED:
-        # nobody knows what it ran, and what the target runs was refused: it asks for another
-        mend_everything(world)
-        world.push("podinfo:9")
-    _comes_to_rest(world)
+@pytest.mark.parametrize("found", LEFT, ids=named)
+def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left) -> None:
+    def holds(first: Event, story: list[Event]) -> None:
+        world = Watched(found.spec, drain=DRAIN)
+        move_in(world, found)
+        happen(world, first)
+        for event in story:
+            happen(world, event)
+        if world.primary is None and world.phase is Phase.FAILED:
+            # nobody knows what it ran, and what the target runs was refused: it asks for another
+            mend_everything(world)
+            world.push("podinfo:9")
+        _comes_to_rest(world)
+
+    story = st.lists(events, max_size=16)
+    play(holds, named(found), 4, len(LEFT), first=st.sampled_from(FIRST), story=story)
 
 
 def _comes_to_rest(world: Watched) -> None:
@@ -85,22 +94,21 @@ def _comes_to_rest(world: Watched) -> None:
     assert not world.tick().changed, "at rest, nothing is written"
 
 
-@stories(40)
-@given(
-    spec=st.sampled_from(SPECS),
-    story=st.lists(events, max_size=30),
-    ending=st.lists(endings, max_size=12),
-    mended=st.booleans(),
-)
-def test_every_story_may_end_in_a_deletion_and_no_deletion_goes_on_for_ever(
-    spec: dict[str, Any], story: list[Event], ending: list[Event], mended: bool
-) -> None:
-    world = Watched({**spec, "revertOnDeletion": True}, drain=DRAIN)
-    measure(world, "good")
-    world.until(Phase.INITIALIZED)
-    for event in story:
-        happen(world, event)
-    world.delete()
+@pytest.mark.parametrize("start", STARTS)
+def test_every_story_may_end_in_a_deletion_and_no_deletion_goes_on_for_ever(start: str) -> None:
+    def holds(number: int, story: list[Event], ending: list[Event], mended: bool) -> None:
+        world = begin(number, start)
+        world.item["spec"]["revertOnDeletion"] = True
+        for event in story:
+            happen(world, event)
+        world.delete()
+        _is_over(world, ending, mended=mended)
+
+    story, ending = st.lists(events, max_size=6), st.lists(endings, max_size=12)
+    play(holds, start, 4, len(STARTS), number=number, story=story, ending=ending, mended=st.booleans())
+
+
+def _is_over(world: Watched, ending: list[Event], *, mended: bool) -> None:
     for event in ending:
         if world.phase is Phase.TERMINATING:
             happen(world, event)

@@ -145,3 +145,13 @@ def test_a_promotion_by_hand_can_still_be_signalled_back() -> None:
     assert world.phase is Phase.FAILED
     assert world.status.last_step is not None
     assert world.status.last_step.reason == Reason.ROLLBACK_REQUESTED
+
+
+def test_a_signal_is_not_lost_with_the_target_of_a_promotion() -> None:
+    world = promoting()
+    lost, world.target = world.target, None
+    once(world)
+    assert world.weight == 0, "its users are sent to what is left of the primary"
+    world.target, world.not_ready = lost, set()
+    world.tick(2)
+    assert (world.phase, world.primary_image) == (Phase.FAILED, "podinfo:1")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +20,7 @@ from schemas.status import CanaryStatus, Condition, Notice, Phase
 from tests.handlers.core import shapes
 from tests.handlers.core.cluster import Cluster
 from tests.handlers.core.manifests import weighted
+from tests.handlers.core.shapes import copied
 
 
 class World(Cluster):
@@ -143,7 +143,7 @@ class World(Cluster):
         if decision.changed:
             self._commit(canary, seen, decision)
         if project:
-            committed = Canary.from_object(copy.deepcopy(self.item))
+            committed = Canary.from_object(copied(self.item))
             self.project(committed, seen)
             self._note(committed, seen)
         return decision
@@ -156,7 +156,7 @@ class World(Cluster):
         return self.look(Change(namespace="test", name="podinfo", uid="u", reason=ChangeReason.READY))
 
     def look(self, stimulus: Stimulus) -> tuple[Canary, Observation]:
-        canary = Canary.from_object(copy.deepcopy(self.item))
+        canary = Canary.from_object(copied(self.item))
         seen = self.observe(canary, stimulus)
         return canary, seen.model_copy(update={"answers": self._ask(canary, seen)})
 
