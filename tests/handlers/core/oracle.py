@@ -12,7 +12,7 @@ from handlers.core.draft import Decision
 from handlers.core.observation import Observation
 from schemas.canary import Canary, HookType, Strategy
 from schemas.events import Command, Tick, Verb
-from schemas.status import CanaryStatus, Phase, Reason
+from schemas.status import IDLE, CanaryStatus, Phase, Reason
 from tests.handlers.core import words
 from tests.handlers.core.witness import SLACK, Content, Traffic, Witness, content_now, content_of, witness
 from tests.handlers.core.world import World
@@ -265,11 +265,12 @@ def _has_come_to_its_end(canary: Canary, status: CanaryStatus) -> bool:
 
 def _judge_return(found: Witness, after: CanaryStatus) -> None:
     """Users come back to a primary that was seen ready, unless there is no target; over when the gateway follows."""
-    before = found.before
+    before, forced = found.before, found.snapshot_lost or found.target_gone
+    if before.phase in IDLE and after.phase in IDLE and after.canary_weight < before.canary_weight and not forced:
+        assert found.primary_serves, "users who were left on the canary were sent to a primary that was not ready"
     if before.phase is Phase.PROMOTING:
         left = after.canary_weight < before.canary_weight or after.phase in (Phase.FINALISING, Phase.SUCCEEDED)
         stays = after.phase is Phase.FAILED and after.canary_weight == before.canary_weight > 0
-        forced = found.snapshot_lost or found.target_gone
         if (left or after.phase is Phase.FAILED) and not forced and not stays:
             assert found.primary_serves, "users were sent back to a primary that was not ready"
     if before.phase is Phase.FINALISING and after.phase is Phase.SUCCEEDED:

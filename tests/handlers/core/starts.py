@@ -33,8 +33,17 @@ STARTS = (
 )
 
 
+_GATED = ("waiting", "waiting promotion", "untested")
+
+
+def specs_for(start: str) -> list[int]:
+    """Those of ``SPECS`` that come to this moment."""
+    asking = [number for number, spec in enumerate(SPECS) if spec["analysis"].get("webhooks")]
+    return asking if start in _GATED else list(range(len(SPECS)))
+
+
 def begin(number: int, start: str) -> Watched:
-    """``SPECS[number]`` at that moment; one that it does not come to (no gate) is the next that it does."""
+    """``SPECS[number]`` at that moment. Blue/green has no gate before promotion, and is being promoted then."""
     return copied(_played(number, start))
 
 
