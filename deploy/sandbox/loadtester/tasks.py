@@ -112,6 +112,8 @@ def _bind_to_us(terminal: int) -> None:
     """In the child. Its group dies with us even if we are killed: the kernel hangs up a terminal whose other end is
     gone, and that reaches the grandchildren (``curl | grep``), which a parent-death signal alone would not."""
     die_with_parent()
+    # whoever started us with nohup meant us, not those
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
 
 

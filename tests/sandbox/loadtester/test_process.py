@@ -60,6 +60,15 @@ async def all_gone(reader: int) -> bool:
     return bool(ready) and os.read(reader, 100) == b""
 
 
+@pytest.fixture(params=[signal.SIG_DFL, signal.SIG_IGN], ids=["", "nohup"])
+def hangup(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What a program that is started now does when its terminal goes."""
+    before = signal.signal(signal.SIGHUP, request.param)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 async def test_no_command_and_none_of_its_children_outlives_the_load_tester(tmp_path: Path, number: int) -> None:
     with held(tmp_path / "pipe") as reader:
