@@ -13,12 +13,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from handlers.adapters.bus import Bus, provision
+from handlers.adapters.bus import Bus
 from handlers.adapters.errors import AdapterError
 from handlers.adapters.kube import Kube, find_access
 from handlers.adapters.telemetry import Metrics, Probes, configure_logging
 from schemas.settings import Settings, describe
 from watcher.app import Connection, ConnectionLostError, Watcher
+from watcher.provision import made
 
 _log = logging.getLogger("watcher")
 
@@ -93,8 +94,8 @@ async def _provision(settings: Settings) -> None:
         await asyncio.wait((running, arrived), return_when=asyncio.FIRST_COMPLETED)
         if running.done():
             running.result()
-        for line in await provision(Bus(connection.client).js, settings.nats_replicas) or ["everything is as declared"]:
-            _log.info(line)
+        if not await made(Bus(connection.client), settings.nats_replicas):
+            _log.info("everything is as declared")
     finally:
         running.cancel()
         await connection.close()

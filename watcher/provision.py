@@ -37,6 +37,19 @@ async def missing(bus: Bus) -> list[str]:
     return gone
 
 
+async def made(bus: Bus, replicas: int) -> bool:
+    """Streams and consumers as declared, each change in the log, and what their server may lose; False: no change.
+
+    Raises :class:`Invalid` and :class:`Unavailable`.
+    """
+    changes = await provision(bus.js, replicas)
+    for line in changes:
+        _log.info(line)
+    if warning := await bus.preflight():
+        _log.warning(warning)
+    return bool(changes)
+
+
 class Provisioning:
     """``made_again`` is called after something was created: messages may have been lost with what was there before.
 
@@ -93,8 +106,7 @@ class Provisioning:
             if gone:
                 self.there.clear()
             if gone or self._update:
-                for line in await provision(self._bus.js, self._replicas):
-                    _log.info(line)
+                await made(self._bus, self._replicas)
                 self._update = False
             if gone:
                 self._made_again()

@@ -103,6 +103,13 @@ async def test_the_watcher_makes_the_streams_and_tells_ticks_and_changes(server:
         assert refusals.none
 
 
+async def test_the_watcher_may_ask_whether_messages_are_on_disk_when_they_are_confirmed(server: NatsServer) -> None:
+    async with _connected(server, "watcher") as (client, refusals):
+        assert await Bus(client).preflight() is None
+        await client.flush()
+        assert refusals.none
+
+
 async def test_the_watcher_commands_nobody(server: NatsServer) -> None:
     async with _provisioned(server) as (client, refusals):
         await client.publish("canary.command.abort.test.podinfo", b"{}")

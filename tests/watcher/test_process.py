@@ -8,13 +8,14 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import orjson
 import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
-from tests.handlers.adapters.natsserver import NatsServer
+from tests.handlers.adapters.natsserver import SYSTEM_ACCOUNT, NatsServer
 from tests.watcher.cluster import Cluster
 from tests.watcher.conftest import ROOT
 from tests.watcher.ear import Ear
@@ -90,6 +91,21 @@ async def test_provisioning_alone_makes_the_streams_and_ends(
     assert provisioner.returncode == 0
     assert len(streams) == 6
     assert b"created stream CANARY_TICKS" in said
+
+
+async def test_provisioning_warns_of_a_server_that_confirms_before_it_writes(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    server = NatsServer(tmp_path / "late", SYSTEM_ACCOUNT % "")
+    server.start()
+    try:
+        url = server.url.replace("nats://", "nats://app:app@")
+        async with process("--provision-only", **environment | {"CANARYBUS_NATS_URL": url}) as provisioner:
+            _, said = await provisioner.communicate()
+    finally:
+        server.kill()
+    assert provisioner.returncode == 0
+    assert b"set `jetstream { sync_interval: always }`" in said
 
 
 async def test_a_setting_that_cannot_be_read_is_named_with_exit_code_2(environment: dict[str, str]) -> None:

@@ -11,6 +11,20 @@ from nats.aio.client import Client
 from deploy.sandbox import binaries
 from deploy.sandbox.network import free_port
 
+SYSTEM_ACCOUNT = """
+jetstream { %s }
+system_account: SYS
+accounts {
+  SYS { users: [{user: sys, password: sys}], exports: [{service: "$SYS.REQ.SERVER.PING.JSZ"}] }
+  APP {
+    jetstream: enabled
+    users: [{user: app, password: app}]
+    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
+  }
+}
+"""
+"""A configuration in which the user ``app`` may ask how JetStream writes; ``%s``: JetStream's own options."""
+
 
 class NatsServer:
     """Can be killed and started again on the same port with the same store."""

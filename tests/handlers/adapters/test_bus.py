@@ -18,7 +18,7 @@ from handlers.adapters.errors import Invalid, Unavailable
 from schemas.events import Change, ChangeReason, Command, StepResult, Tick, Verb
 from schemas.settings import Settings
 from schemas.streams import CONSUMERS, STREAMS
-from tests.handlers.adapters.natsserver import NatsServer
+from tests.handlers.adapters.natsserver import SYSTEM_ACCOUNT, NatsServer
 
 
 def tick(second: int = 0, name: str = "podinfo") -> Tick:
@@ -249,22 +249,8 @@ async def test_a_client_connects_again_however_long_the_server_was_away(nats_ser
     await client.close()
 
 
-_SYSTEM_ACCOUNT = """
-jetstream { %s }
-system_account: SYS
-accounts {
-  SYS { users: [{user: sys, password: sys}], exports: [{service: "$SYS.REQ.SERVER.PING.JSZ"}] }
-  APP {
-    jetstream: enabled
-    users: [{user: app, password: app}]
-    imports: [{service: {account: SYS, subject: "$SYS.REQ.SERVER.PING.JSZ"}}]
-  }
-}
-"""
-
-
 async def warning_of(directory: Path, sync: str) -> str | None:
-    server = NatsServer(directory, _SYSTEM_ACCOUNT % sync)
+    server = NatsServer(directory, SYSTEM_ACCOUNT % sync)
     server.start()
     try:
         client = await server.connect(user="app", password="app")
