@@ -56,7 +56,7 @@ class Projector:
         Raises :class:`TransientError` when objects keep moving, and what the API server refuses for good.
         """
         seen, whole = sight.seen, False
-        everything = _everything(sight.canary, canary, stimulus) or _refused(seen)
+        everything = _everything(canary, stimulus) or _refused(seen)
         if sight.canary.names != (canary.status.names or canary.names):
             # committed under the former names: the objects of the new ones were not looked at
             again = await self._observer.look(canary.ref, stimulus)
@@ -124,15 +124,13 @@ class Projector:
         await snapshots.prune(self._kube, canary, self._kept_revisions)
 
 
-def _everything(before: Canary, canary: Canary, stimulus: Stimulus) -> bool:
+def _everything(canary: Canary, stimulus: Stimulus) -> bool:
     """Services and upstreams are compared while the status says that they are owed, on drift and resync.
 
-    And when a rollout ends: what leads users to the primary is right before the target is parked.
+    Not in a tick: whoever edits one wakes its Canary at once, so that a tick has nothing to look for.
     """
     asked = isinstance(stimulus, Change) and stimulus.reason in COMPARE_ALL
-    phase = canary.status.phase
-    ended = phase is not before.status.phase and phase in (Phase.SUCCEEDED, Phase.FAILED)
-    return asked or ended or canary.status.surroundings_owed > 0
+    return asked or canary.status.surroundings_owed > 0
 
 
 def _is_users_own(canary: Canary) -> bool:
