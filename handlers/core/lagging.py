@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from handlers.core import conditions
 from handlers.core.draft import Draft
 from handlers.core.observation import Gateway
 from schemas.status import Reason
@@ -16,9 +17,12 @@ def behind(draft: Draft, found: Gateway, *, patience: float = 0) -> Draft:
     noted, waited = draft.set(behind_since=since, waiting_for="gateway"), draft.seen.since(since)
     route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
     if waited > deadline:
-        text = f"{route}: for more than {deadline} s {found.words}"
+        late = f"{route}: for more than {deadline} s "
+        said, text = conditions.of_type(draft.canary.status, conditions.READY), f"{late}{found.words}"
+        # whoever was alerted is not alerted again because it lags in another way
+        known = said is not None and said.message.startswith(late)
         return noted.hold(
-            Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity="error", alarmed=False
+            Reason.GATEWAY_BEHIND, text, waiting_for="gateway", alert=text, severity="error", alarmed=known
         )
     if found.refused or waited >= patience:
         text = f"{route}: {found.words}"

@@ -118,12 +118,12 @@ def _follow_gateway(draft: Draft, *, judged: bool) -> Draft:
         # routes that somebody else wrote have sent users elsewhere: what they had in force counts no more
         if not seen.route_current:
             # nor has the weight been on for as long as it has been committed: it serves a whole interval anew
-            draft = draft.set(served_step=0, weight_since=seen.began)
+            draft = draft.set(served_step=0, weight_since=seen.began, verdict_since=None)
         if status.behind_since is None:
             draft = draft.set(verdict_since=None, behind_since=seen.now)
-    elif not (seen.route_current or status.settled or status.verdict_since is None):
+    elif not (seen.route_current or status.verdict_since is None or (status.settled and status.phase in IDLE)):
         # nor is the target parked before its users have left it again
-        draft = draft.set(verdict_since=None, behind_since=seen.now)
+        draft = draft.set(verdict_since=None, behind_since=status.behind_since or seen.now)
     return draft
 
 
@@ -151,6 +151,6 @@ def _suspended(draft: Draft) -> Draft:
     # only what it found counts: why it is not settled yet would take turns with this sentence, slot after slot
     found: dict[str, Any] = {"settled": settled.settled}
     if status.phase in IDLE:
-        # of a rollout in the middle it says how that ends, whatever is in force by now
-        found["returning"] = settled.returning
+        # of a rollout in the middle they say how that ends, whatever is in force by now
+        found |= {"returning": settled.returning, "primary_not_ready_since": settled.primary_not_ready_since}
     return draft.set(**found).hold(Reason.SUSPENDED, text, waiting_for=settled.waiting_for, warn=False)

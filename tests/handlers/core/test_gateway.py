@@ -9,8 +9,10 @@ import pytest
 from schemas.events import Tick
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
+from tests.handlers.core.happenings import happen
 from tests.handlers.core.manifests import weighted
 from tests.handlers.core.rollouts import DEADLINE, progressing
+from tests.handlers.core.starts import begin
 from tests.handlers.core.world import World
 
 
@@ -199,3 +201,32 @@ def test_whatever_the_gateway_says_of_routes_that_were_in_force_a_bad_canary_goe
     world.tick(3)
     assert (world.phase, world.status.canary_weight) == (Phase.FAILED, 0)
     assert any("failed checks threshold reached" in text for text in world.told)
+
+
+def test_a_gateway_that_lags_now_in_this_way_and_now_in_that_alerts_once() -> None:
+    world = progressing(25)
+    world.says("Pending")
+    world.command("abort")
+    world.tick(DEADLINE // 10 + 2)
+    alerts = len(world.alerts)
+    for verdict in (None, "Pending") * 3:
+        world.says(verdict)
+        world.tick()
+    assert len(world.alerts) == alerts > 0
+
+
+def test_routes_that_somebody_edits_while_the_gateway_lags_have_drained_before_the_target_is_parked() -> None:
+    world = begin(1, "first step")
+    world.hooks["confirm-rollout"] = False
+    world.command("abort")
+    world.change()
+    world.says("Pending")
+    world.change()
+    world.push("podinfo:5")
+    happen(world, ("edit", "route"))
+    world.says("Accepted")
+    world.wait(10)
+    world.change()
+    world.change()
+    world.tick(3)
+    assert (world.weight, world.canary_replicas) == (0, 0)

@@ -6,8 +6,10 @@ import pytest
 
 from schemas.gloo import ROUTE_STEP
 from schemas.status import Phase
+from tests.handlers.core.happenings import happen
 from tests.handlers.core.manifests import SUCCESS_RATE, hook, weighted
-from tests.handlers.core.moments import promoting
+from tests.handlers.core.moments import promoting, succeeded
+from tests.handlers.core.starts import begin
 from tests.handlers.core.world import World
 
 
@@ -175,3 +177,36 @@ def test_what_a_waiting_revision_goes_back_to_is_not_forgotten_while_it_is_suspe
     world.edit(suspend=False)
     world.push("podinfo:1")
     assert world.phase is Phase.FAILED
+
+
+def test_a_way_back_that_was_over_while_suspended_leaves_no_clock_that_runs() -> None:
+    world = succeeded()
+    world.push("podinfo:1")
+    world.until(Phase.SUCCEEDED)
+    world.tick()
+    world.command("rollback")
+    world.edit(suspend=True)
+    world.tick(3)
+    world.edit(suspend=False)
+    world.tick(2)
+    assert world.status.primary_not_ready_since is None
+    world.wait(86400)
+    world.not_ready, told = {"primary"}, len(world.told)
+    world.tick(2)
+    assert world.told[told:] == []
+
+
+def test_users_whom_somebody_led_back_while_suspended_have_left_before_the_target_is_parked() -> None:
+    world = begin(0, "finalising")
+    world.edit(suspend=True)
+    world.says("Accepted")
+    world.tick(3)
+    happen(world, ("edit", "route"))
+    world.says("Accepted")
+    world.tick(2)
+    assert world.weight > 0
+    world.edit(suspend=False)
+    world.change()
+    world.change()
+    world.until(Phase.SUCCEEDED)
+    assert world.canary_replicas == 0

@@ -29,8 +29,7 @@ class Alarms:
         if any(notice.severity in ("warn", "error") for notice in decision.notices):
             self.last = found.now
         after, ready = decision.status, ready_of(decision.status)
-        judged = after.phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
-        judged = judged and after.last_tick != found.before.last_tick
+        judged = after.phase in RUNNING and found.decides and found.slot is not None
         if not judged or ready is None or ready.status != "False" or ready.reason in UNALARMING:
             return
         since = _held_since(after, ready)
