@@ -44,7 +44,7 @@ _SLOW = 1.0
 """Seconds of asking after which the world is looked at once more before a verdict."""
 
 
-def _count_nothing(_outcome: str, _seconds: float) -> None:
+def _untimed(_outcome: str, _seconds: float) -> None:
     """For those who do not count."""
 
 
@@ -74,14 +74,14 @@ class Advance:
         settings: Settings,
         *,
         observer: Observer | None = None,
-        tell: Callable[[str, float], None] = _count_nothing,
+        timed: Callable[[str, float], None] = _untimed,
         count: Count = count_nothing,
     ) -> None:
-        """``tell`` hears of every wake: what came of it in a word, and how many seconds it took.
+        """``timed`` hears of every wake: what came of it in a word, and how many seconds it took.
 
         ``count`` hears of every commit (:class:`handlers.telling.Teller`).
         """
-        self._count = tell
+        self._timed = timed
         self._kube = kube
         self._bus = bus
         self._teller = Teller(kube, bus, settings, count)
@@ -96,9 +96,9 @@ class Advance:
         try:
             reply, outcome = await self._advance(ref, stimulus, started)
         except BaseException:
-            self._count("failed", time.monotonic() - started)
+            self._timed("failed", time.monotonic() - started)
             raise
-        self._count(outcome, time.monotonic() - started)
+        self._timed(outcome, time.monotonic() - started)
         return reply
 
     async def _advance(self, ref: Ref, stimulus: Stimulus, started: float) -> tuple[Reply, str]:

@@ -110,7 +110,7 @@ class App:
         asker = Asker(Measurer(self.kube, providers, self._settings), webhooks)
         self.addressees = Addressees(self.kube, self._settings)
         self.advance = Advance(
-            self.kube, self.bus, asker, self._settings, tell=self.metrics.step, count=self.outcomes.step
+            self.kube, self.bus, asker, self._settings, timed=self.metrics.step, count=self.outcomes.step
         )
         alerting = Alerting(self.kube, alerts, self._settings, self.outcomes.alert)
         notifier = Notifier(self.kube, self.bus, webhooks, alerting, self._settings.event_webhook)

@@ -72,12 +72,12 @@ class Settings(BaseSettings):
         ge=1,
         description="size up to which the gateway takes a regex, as in Gloo's Settings; 100 if they name none",
     )
-    revision_history: int = Field(default=3, ge=1, description="promoted revisions kept for rollback")
+    revision_history: int = Field(default=3, ge=1, description="newest revisions kept, beside those in use")
     config_tracking: bool = Field(default=True, description="ConfigMaps and Secrets are part of a revision")
     no_cross_namespace_refs: bool = Field(
         default=False, description="refuse templates, alert providers, upstreams elsewhere"
     )
-    event_webhook: str = Field(default="", description="URL that gets every event")
+    event_webhook: str = Field(default="", description="URL that hears of Canaries without an event hook")
     slack_url: str = Field(default="", description="webhook of Slack, or its chat.postMessage, that hears every alert")
     slack_token: str = Field(default="", repr=False, description="token of a Slack app, for a URL of Slack's API")
     slack_channel: str = Field(default="", description="channel of Slack that is written to")

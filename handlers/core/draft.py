@@ -12,7 +12,7 @@ from typing import Any
 from handlers.core import conditions
 from handlers.core.observation import Observation
 from handlers.core.remarks import remarks
-from handlers.core.texts import describe_routing, silent_gateway
+from handlers.core.texts import silent_gateway
 from schemas.canary import Canary
 from schemas.events import Reply
 from schemas.status import CanaryStatus, CheckResult, Condition, LastStep, Notice, Phase, Reason, Severity, WaitingFor
@@ -247,6 +247,3 @@ class Draft:
         unbegun = before is Phase.WAITING and self.reason == Reason.REVERTED
         taken_over = self.reason == Reason.ADOPTED
         return after in (Phase.SUCCEEDED, Phase.FAILED) and after is not before and not (unbegun or taken_over)
-
-    def facts(self) -> str:
-        return describe_routing(self.canary.spec.analysis)
