@@ -71,6 +71,7 @@ async def users(rollouts: Rollouts) -> AsyncIterator[Load]:
     """None of their requests may fail, whatever the test does."""
     async with Load(rollouts.sandbox.gateway_url, host=HOST, rate=RATE) as load:
         yield load
+        await load.finish()
     assert load.total.requests > 0
     assert not load.total.failed, dict(load.total.failures)
 

@@ -88,6 +88,7 @@ class Shop:
         async with Load(self._gateway_url, host=host or self.host, rate=RATE) as load:
             await self._served(load)
             yield load
+            await load.finish()
         assert not load.total.failed, f"{dict(load.total.failures)} of {load.total.requests}"
 
     async def _served(self, load: Load) -> None:

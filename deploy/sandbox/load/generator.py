@@ -62,12 +62,21 @@ class Load:
         self._sender = asyncio.create_task(self._send())
         return self
 
+    async def finish(self) -> None:
+        """Send no more, and count how those under way end: nobody who hangs is left out of the totals."""
+        await self._stop()
+        while self._client.under_way:
+            await asyncio.sleep(_SHORTEST_REST)
+
     async def __aexit__(self, *_: object) -> None:
         self._over = True  # how those under way end counts no more
+        await self._stop()
+        await self._client.close()
+
+    async def _stop(self) -> None:
         if self._sender:
             self._sender.cancel()
             await asyncio.gather(self._sender, return_exceptions=True)
-        await self._client.close()
 
     def provoke(self, path: str, share: float) -> None:
         """From now on that share (0..1) of the requests goes to ``path``; their failures are counted apart."""

@@ -99,6 +99,20 @@ async def test_the_counts_of_the_last_second_are_kept(split: Split) -> None:
         assert 0 < load.last_second.requests < 130, "a second's, not all"
 
 
+async def test_requests_that_are_under_way_when_it_finishes_are_counted(split: Split) -> None:
+    async with Load(split.url, rate=200, timeout=0.2) as load:
+        await answers(load, 20)
+        before, asked = load.total.failed, split.asked
+        split.open.clear()
+        async with asyncio.timeout(PATIENCE):
+            while split.asked == asked:
+                await asyncio.sleep(0)
+        await load.finish()
+        assert before == 0
+        assert load.total.failed > 0, "nobody answered them"
+        split.open.set()
+
+
 async def test_a_dead_server_is_counted_and_ends_nothing() -> None:
     async with Load(f"http://127.0.0.1:{free_port()}/", rate=500) as load:
         counts = await answers(load, 20)

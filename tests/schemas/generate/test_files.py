@@ -14,16 +14,16 @@ from schemas.generate import __main__ as generate
 from schemas.generate.messages import CHANNELS, asyncapi, event_schemas
 
 COLUMNS = [
-    ("Status", 0),
-    ("Weight", 0),
-    ("Suspended", 1),
-    ("FailedChecks", 1),
-    ("Interval", 1),
-    ("Mirror", 1),
-    ("StepWeight", 1),
-    ("StepWeights", 1),
-    ("MaxWeight", 1),
-    ("LastTransitionTime", 0),
+    ("Status", 0, ".status.phase"),
+    ("Weight", 0, ".status.canaryWeight"),
+    ("Suspended", 1, ".spec.suspend"),
+    ("FailedChecks", 1, ".status.failedChecks"),
+    ("Interval", 1, ".spec.analysis.interval"),
+    ("Mirror", 1, ".spec.analysis.mirror"),
+    ("StepWeight", 1, ".spec.analysis.stepWeight"),
+    ("StepWeights", 1, ".spec.analysis.stepWeights"),
+    ("MaxWeight", 1, ".spec.analysis.maxWeight"),
+    ("LastTransitionTime", 0, ".status.lastTransitionTime"),
 ]
 
 
@@ -56,7 +56,7 @@ def test_a_stale_a_missing_and_a_left_over_file_are_named_and_mended(
 def test_people_find_the_columns_where_the_peer_has_them() -> None:
     definition = yaml.safe_load((generate.ROOT / "crds" / "canary.yaml").read_text())
     columns = definition["spec"]["versions"][0]["additionalPrinterColumns"]
-    assert [(column["name"], column.get("priority", 0)) for column in columns] == COLUMNS
+    assert [(column["name"], column.get("priority", 0), column["jsonPath"]) for column in columns] == COLUMNS
     assert all(column["type"] != "date" for column in columns)
 
 
