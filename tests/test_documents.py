@@ -15,7 +15,7 @@ from schemas.analysis import Analysis, HookType
 from schemas.metrics import ProviderType
 from schemas.resources import ALERT_PROVIDER, CUSTOM_RESOURCE_DEFINITION, METRIC_TEMPLATE
 from schemas.settings import Settings
-from tests.handlers.adapters.metrics.test_contract import SECRETS
+from tests.handlers.adapters.metrics.wires import SECRETS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(

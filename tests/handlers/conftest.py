@@ -13,7 +13,9 @@ from schemas.settings import Settings
 from tests.handlers.adapters.apiserver import serving
 from tests.handlers.adapters.natsserver import NatsServer
 from tests.handlers.chat import Chat
-from tests.handlers.house import Answering, CountingKube, House
+from tests.handlers.configured import Configured
+from tests.handlers.house import House
+from tests.handlers.neighbours import Answering, CountingKube
 
 
 @pytest.fixture
@@ -60,3 +62,8 @@ async def chat() -> AsyncIterator[Chat]:
     async with serving(found.answer) as url:
         found.url = url
         yield found
+
+
+@pytest.fixture
+def people(house: House) -> Configured:
+    return Configured(house)

@@ -16,11 +16,6 @@ NOTHING = absent_name("podinfo", "configmap/extras")
 OPT_OUT = {"flagger.app/config-tracking": "disabled"}
 
 
-@pytest.fixture
-def people(house: House) -> Configured:
-    return Configured(house)
-
-
 def optional(*others: str) -> Object:
     names = [{"name": name} for name in others] + [{"name": "extras", "optional": True}]
     return reading(envFrom=[{"configMapRef": name} for name in names])

@@ -13,9 +13,10 @@ from handlers.adapters.kube import Object
 from schemas.events import ChangeReason
 from schemas.resources import HORIZONTAL_POD_AUTOSCALER, SERVICE, Resource
 from schemas.status import HAND_BACK, Phase
-from tests.handlers.house import Crash, House
+from tests.handlers.autoscaled import scaled
+from tests.handlers.house import House
+from tests.handlers.neighbours import Crash
 from tests.handlers.test_kinds import prepared
-from tests.handlers.test_scalers import scaled
 
 KINDS = pytest.mark.parametrize("kind", ["Deployment", "DaemonSet", "Service"])
 

@@ -19,11 +19,6 @@ MARK = "canarybus.dev/copy-of"
 LAST = copy_names("podinfo", "configmap/colours")[-1]
 
 
-@pytest.fixture
-def people(house: House) -> Configured:
-    return Configured(house)
-
-
 def wholes(*names: str, optional: bool = False, **place: Any) -> Object:
     more = {"optional": True} if optional else {}
     return reading(envFrom=[{"configMapRef": {"name": name, **more}} for name in names], **place)

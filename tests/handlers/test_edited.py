@@ -19,9 +19,9 @@ from schemas.resources import (
     Resource,
 )
 from schemas.status import CanaryStatus, Phase
+from tests.handlers.autoscaled import make_scaler, naming
 from tests.handlers.configured import Configured, reading
 from tests.handlers.house import NAMESPACE, House
-from tests.handlers.test_scalers import make_scaler, naming
 
 GATES = ("confirm-rollout", "confirm-promotion")
 FOREIGN = {"name": "default-nobody-9898", "namespace": NAMESPACE}
@@ -132,8 +132,3 @@ def _judged(house: House) -> list[str]:
 
 def _patch(edit: Edit) -> Any:
     return "strategic" if edit.resource is DEPLOYMENT else "merge"
-
-
-@pytest.fixture
-def people(house: House) -> Configured:
-    return Configured(house)

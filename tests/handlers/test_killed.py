@@ -22,7 +22,8 @@ from schemas.events import Change, ChangeReason, Stimulus
 from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.resources import NAMESPACE as NAMESPACES
 from schemas.status import IDLE
-from tests.handlers.house import Crash, House, deployment
+from tests.handlers.house import House, deployment
+from tests.handlers.neighbours import Crash
 
 FAULTS = ("killed", "403", "503")
 MADE = (SERVICE, UPSTREAM, ROUTE_TABLE, DEPLOYMENT, CONTROLLER_REVISION)

@@ -12,7 +12,8 @@ from schemas.kinds.daemonset import SCALE_TO_ZERO
 from schemas.resources import CANARY, DAEMON_SET, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from schemas.workload import Workload
-from tests.handlers.house import Crash, House
+from tests.handlers.house import House
+from tests.handlers.neighbours import Crash
 from tests.handlers.targets import image_of, target_object
 
 STRATEGIES: dict[str, dict[str, Any]] = {

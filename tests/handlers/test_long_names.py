@@ -12,11 +12,6 @@ from tests.handlers.configured import Configured, reading
 from tests.handlers.house import NAMESPACE, House
 
 
-@pytest.fixture
-def people(house: House) -> Configured:
-    return Configured(house)
-
-
 @pytest.mark.parametrize("length", [64, 253])
 async def test_a_canary_with_a_long_name_does_all_that_others_do(house: House, people: Configured, length: int) -> None:
     house.settings = house.settings.model_copy(update={"revision_history": 1})

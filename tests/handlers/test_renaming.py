@@ -9,78 +9,21 @@ import pytest
 
 from handlers.adapters.kube import Object
 from schemas.events import ChangeReason
-from schemas.resources import (
-    CANARY,
-    CONFIG_MAP,
-    DEPLOYMENT,
-    HORIZONTAL_POD_AUTOSCALER,
-    ROUTE_TABLE,
-    SERVICE,
-    UPSTREAM,
-    Resource,
-)
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
-from tests.handlers.house import NAMESPACE, Crash, House, deployment
-from tests.handlers.users import Users
-
-OTHER = {"targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "other"}}
-
-
-async def at_rest(house: House, **spec: Any) -> Users:
-    """The users come from now on, at every call that the handlers make."""
-    house.settings = house.settings.model_copy(update={"drain": 5})
-    house.advance = house.worker()
-    await house.prepare(replicas=2, **spec)
-    await house.initialized()
-    users = Users(house.admin, NAMESPACE, tables=("podinfo",), services=("podinfo",))
-    house.kube.before = users.try_everything
-    return users
-
-
-async def edit(house: House, **spec: Any) -> None:
-    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": spec})
-    await house.change(ChangeReason.SPEC)
-
-
-async def tidied(house: House, most: int = 20) -> None:
-    for _ in range(most):
-        status = await house.status()
-        if status.settled and not status.former and status.phase is not Phase.INITIALIZING:
-            return
-        await house.tick()
-    raise AssertionError(f"never tidied: {await house.status()}")
-
-
-async def names(house: House, resource: Resource) -> list[str]:
-    found, _ = await house.admin.list(resource, NAMESPACE)
-    return sorted(item["metadata"]["name"] for item in found)
-
-
-async def ports(house: House, name: str) -> list[tuple[str, int]]:
-    return [(port["name"], port["port"]) for port in (await house.object(SERVICE, name))["spec"]["ports"]]
-
-
-async def routed_to(house: House, table: str = "podinfo") -> list[str]:
-    route = (await house.object(ROUTE_TABLE, table))["spec"]["routes"][0]
-    return [item["destination"]["upstream"]["name"] for item in route["routeAction"]["multi"]["destinations"]]
-
-
-async def other_target(house: House, image: str = "other:1") -> None:
-    await house.admin.create(DEPLOYMENT, deployment(2, image, "other"))
-    house.workloads += ["other", "other-primary"]
-    await house.ready("other")
-
-
-async def asked_to_delegate(house: House) -> str:
-    """New routes are there and wait for their VirtualService."""
-    for _ in range(6):
-        status = await house.status()
-        ready = next((item for item in status.conditions if item.type == "Ready"), None)
-        if ready is not None and ready.reason == "GatewaySilent":
-            assert status.phase is Phase.INITIALIZING
-            return ready.message
-        await house.tick()
-    raise AssertionError(f"nobody is asked: {await house.status()}")
+from tests.handlers.house import NAMESPACE, House, deployment
+from tests.handlers.neighbours import Crash
+from tests.handlers.renamed import (
+    OTHER,
+    asked_to_delegate,
+    at_rest,
+    edit,
+    names,
+    other_target,
+    ports,
+    routed_to,
+    tidied,
+)
 
 
 async def test_another_port_gets_upstreams_of_its_own_before_routes_lead_there_and_the_old_ones_go(

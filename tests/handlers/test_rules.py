@@ -5,36 +5,26 @@ Those that are decided without any I/O are shown in tests/handlers/core.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import timedelta
 
 import pytest
 
 from handlers.adapters.errors import Conflict
-from handlers.objects.routing import Router
-from handlers.objects.workloads import Workloads
-from handlers.observe import Observer
 from schemas.events import ChangeReason
 from schemas.gloo import ROUTE_STEP
-from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, TARGETS
+from schemas.resources import CANARY, ROUTE_TABLE, SERVICE
 from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
-from tests.handlers.house import NAMESPACE, REF, Crash, House
-
-EACH_KIND = pytest.mark.parametrize("kind", TARGETS)
-
-
-async def _progressing(house: House, kind: str = "Deployment") -> None:
-    await house.prepare(kind)
-    await house.initialized()
-    await house.push("podinfo:2")
+from tests.handlers.house import NAMESPACE, House
+from tests.handlers.neighbours import Crash
+from tests.handlers.rollouts import EACH_KIND, progressing
 
 
 @EACH_KIND
 async def test_every_projected_object_carries_the_step_at_which_its_desired_value_changed(
     house: House, kind: str
 ) -> None:
-    await _progressing(house, kind)
+    await progressing(house, kind)
     await house.tick()
     status = await house.status()
     for resource, name, fence, step in (
@@ -46,65 +36,8 @@ async def test_every_projected_object_carries_the_step_at_which_its_desired_valu
         assert found["metadata"]["annotations"][fence] == str(step)
 
 
-@pytest.mark.parametrize("kind", ["Deployment", "DaemonSet"])
-async def test_a_delayed_scale_down_of_an_ended_rollout_never_hits_the_next_one(house: House, kind: str) -> None:
-    await _progressing(house, kind)
-    await house.tick()
-    await house.command("abort")
-    await house.tick()
-    await house.catch_up()
-    about_to_park, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait_before_parking(method: str, path: str) -> None:
-        if method == "PATCH" and path.endswith(f"/{house.resource.plural}/podinfo"):
-            about_to_park.set()
-            await go_on.wait()
-
-    # the abort may have been parked already; a new one is not
-    await house.push("podinfo:3")
-    await house.tick()
-    await house.command("abort")
-    await house.catch_up()
-    house.kube.before = wait_before_parking
-    slow = asyncio.create_task(house.tick())
-    await asyncio.wait_for(about_to_park.wait(), 20)
-    other = house.worker(house.admin)
-    await house.push("podinfo:4", announce=False)
-    await house.change(ChangeReason.REVISION, worker=other)
-    assert (await house.status()).phase is Phase.PROGRESSING
-    go_on.set()
-    await slow
-    house.kube.before = None
-    assert await house.replicas() > 0
-
-
-@EACH_KIND
-async def test_a_delayed_template_never_replaces_a_later_one(house: House, kind: str) -> None:
-    """An abort while promoting returns the primary; the worker that wanted to copy the canary comes too late."""
-    await _progressing(house, kind)
-    await house.tick(2)
-    await house.catch_up()
-    about_to_copy, go_on = asyncio.Event(), asyncio.Event()
-
-    async def wait_before_copying(method: str, path: str) -> None:
-        if method == "PUT":
-            about_to_copy.set()
-            await go_on.wait()
-
-    house.kube.before = wait_before_copying
-    slow = asyncio.create_task(house.tick())
-    await asyncio.wait_for(about_to_copy.wait(), 20)
-    reply = await house.command("abort", worker=house.worker(house.admin))
-    assert reply.accepted, reply
-    go_on.set()
-    await slow
-    house.kube.before = None
-    await house.until(Phase.FAILED)
-    assert await house.image() == "podinfo:1"
-
-
 async def test_objects_are_read_before_the_canary_that_they_are_judged_by(house: House) -> None:
-    await _progressing(house)
+    await progressing(house)
     house.kube.reset()
     await house.tick()
     reads = [call.rsplit("/", 2)[-2] for call in house.kube.made if call.startswith("GET")]
@@ -112,47 +45,9 @@ async def test_objects_are_read_before_the_canary_that_they_are_judged_by(house:
     assert reads[3] == "canaries"
 
 
-async def test_objects_are_written_with_the_version_that_was_read(house: House) -> None:
-    """Somebody edits the routes between our read and our write: the write is refused, and the next look repairs."""
-    await _progressing(house)
-    await house.catch_up()
-    edits = iter(range(1))
-
-    async def edit_first(method: str, path: str) -> None:
-        if method == "PATCH" and "routetables" in path and next(edits, None) is not None:
-            labels = {"metadata": {"labels": {"edited": "yes"}}}
-            await house.admin.patch(ROUTE_TABLE, NAMESPACE, "podinfo", labels)
-
-    house.kube.before = edit_first
-    await house.tick()
-    assert house.kube.made[-1].startswith("PATCH")
-    assert sum("PATCH" in call and "routetables" in call for call in house.kube.made[-8:]) == 1
-    assert await house.weight() == 25
-
-
-async def test_answers_about_pods_that_are_gone_meanwhile_are_no_verdict(house: House) -> None:
-    """A slow hook: while it answers, somebody pushes. What it says is about the old pods and counts for nothing."""
-    hooks = [{"name": "load", "type": "rollout", "url": f"{house.answering.url}/hook/load"}]
-    await house.prepare(analysis={"webhooks": hooks})
-    await house.initialized()
-    await house.push("podinfo:2")
-    await house.tick()
-
-    async def push_meanwhile(name: str) -> None:
-        house.answering.meanwhile = None
-        await house.push("podinfo:3", announce=False)
-        await asyncio.sleep(1.05)  # the rule is about answers that took more than a second
-
-    house.answering.meanwhile = push_meanwhile
-    await house.tick()
-    status = await house.status()
-    assert status.canary_weight == 25
-    assert status.failed_checks == 0
-
-
 async def test_a_missing_route_table_is_made_harmless_first(house: House) -> None:
     """Creating has no guard: a delayed creator must not bring an old weight into the world."""
-    await _progressing(house)
+    await progressing(house)
     await house.tick()
     await house.admin.delete(ROUTE_TABLE, NAMESPACE, "podinfo")
     house.now += timedelta(seconds=1)
@@ -172,7 +67,7 @@ async def test_a_missing_route_table_is_made_harmless_first(house: House) -> Non
 
 
 async def test_a_conflict_while_projecting_looks_again_and_never_acks_unfinished_work(house: House) -> None:
-    await _progressing(house)
+    await progressing(house)
     await house.catch_up()
     conflicts = iter(range(3))
 
@@ -186,7 +81,7 @@ async def test_a_conflict_while_projecting_looks_again_and_never_acks_unfinished
 
 
 async def test_a_terminal_commit_whose_worker_died_is_finished_by_the_next_wake(house: House) -> None:
-    await _progressing(house)
+    await progressing(house)
     await house.tick()
 
     async def die_before_the_route(method: str, path: str) -> None:
@@ -209,7 +104,7 @@ async def test_a_terminal_commit_whose_worker_died_is_finished_by_the_next_wake(
 
 
 async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) -> None:
-    await _progressing(house)
+    await progressing(house)
     await house.tick()
     await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"suspend": True}})
     await house.tick(2)
@@ -229,46 +124,8 @@ async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) 
 
 
 @EACH_KIND
-async def test_an_old_status_never_overwrites_what_a_later_step_has_written(house: House, kind: str) -> None:
-    """The worst case: a worker that kept a status for long, and reads the objects as they are now."""
-    await _progressing(house, kind)
-    await house.tick()
-    observer = Observer(house.admin, house.settings)
-    old = await observer.look(REF, house.slot())
-    assert old is not None
-    await house.until(Phase.SUCCEEDED)
-    await house.push("podinfo:3")
-    await house.tick(2)
-    fresh = await observer.look(REF, house.slot())
-    assert fresh is not None
-
-    async def written() -> tuple[object, ...]:
-        copied = await house.selector("podinfo-canary")
-        return await house.weight(), await house.image(), await house.replicas(), copied
-
-    before = await written()
-    # as far as the old status knows, no later step exists
-    known = fresh.canary.status.model_copy(
-        update={
-            "canary_weight": old.canary.status.canary_weight,
-            "route_step": old.canary.status.route_step,
-            "primary_step": old.canary.status.primary_step,
-            "primary_revision": old.canary.status.primary_revision,
-            "target_step": old.canary.status.target_step,
-            "canary_revision": old.canary.status.canary_revision,
-        }
-    )
-    stale = fresh.canary.model_copy(update={"status": known})
-    await Router(house.admin, house.settings).apply(stale, fresh.seen, everything=False)
-    workloads = Workloads(house.admin)
-    await workloads.primary(stale, fresh.seen)
-    await workloads.target(stale, fresh.seen)
-    assert await written() == before
-
-
-@EACH_KIND
 async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house: House, kind: str) -> None:
-    await _progressing(house, kind)
+    await progressing(house, kind)
     await house.tick(2)
 
     async def die_before_copying(method: str, path: str) -> None:
@@ -286,7 +143,7 @@ async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house:
 
 @EACH_KIND
 async def test_an_abort_while_promoting_brings_the_promoted_snapshot_back(house: House, kind: str) -> None:
-    await _progressing(house, kind)
+    await progressing(house, kind)
     await house.until(Phase.PROMOTING, settled=False)
     assert await house.image() == "podinfo:2"
     await house.command("abort")

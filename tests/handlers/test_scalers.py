@@ -1,57 +1,19 @@
-"""The scalers of target and primary, on the Kubernetes API."""
+"""The scaler of the primary, on the Kubernetes API: it follows that of the target, and has a floor in a rollout."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from handlers.objects.scalers import Scalers
 from handlers.observe import Observer
 from schemas.events import ChangeReason
-from schemas.resources import (
-    CUSTOM_RESOURCE_DEFINITION,
-    DEPLOYMENT,
-    HORIZONTAL_POD_AUTOSCALER,
-    SCALED_OBJECT,
-    Resource,
-)
+from schemas.resources import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT, Resource
 from schemas.status import HAND_BACK, Phase
-from schemas.workload import PAUSED_REPLICAS, PAUSED_SCALE_IN
-from tests import keda
-from tests.handlers.house import NAMESPACE, REF, Crash, House
-
-KINDS = pytest.mark.parametrize("kind", [HORIZONTAL_POD_AUTOSCALER, SCALED_OBJECT], ids=["HPA", "KEDA"])
-
-
-async def make_scaler(house: House, kind: Resource, **spec: Any) -> None:
-    if kind is SCALED_OBJECT:
-        await house.admin.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
-        body = keda.scaled_object(**spec)
-    else:
-        ref = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}
-        body = {"metadata": {"name": "podinfo"}, "spec": {"scaleTargetRef": ref, "maxReplicas": 5, **spec}}
-    body["metadata"]["namespace"] = NAMESPACE
-    await house.admin.create(kind, body)
-
-
-def naming(kind: Resource, **more: Any) -> dict[str, Any]:
-    return {"autoscalerRef": {"apiVersion": kind.api_version, "kind": kind.kind, "name": "podinfo", **more}}
-
-
-async def scaled(
-    house: House, kind: Resource, *, replicas: int = 1, ref: dict[str, Any] | None = None, **spec: Any
-) -> None:
-    await house.definitions()
-    await make_scaler(house, kind, **spec)
-    await house.prepare(replicas=replicas, **naming(kind, **(ref or {})))
-    await house.initialized()
-
-
-async def paused(house: House) -> str | None:
-    found = await house.object(SCALED_OBJECT, "podinfo")
-    return (found["metadata"].get("annotations") or {}).get(PAUSED_REPLICAS)
+from tests.handlers.autoscaled import KINDS, make_scaler, naming, scaled
+from tests.handlers.house import NAMESPACE, REF, House
+from tests.handlers.neighbours import Crash
 
 
 @KINDS
@@ -86,82 +48,6 @@ async def test_a_whole_rollout_writes_an_unchanged_scaler_of_the_primary_not_onc
     assert after["metadata"].get("generation") == before["metadata"].get("generation")
     written = [call for call in house.kube.made if call.startswith("PATCH") and call.endswith("podinfo-primary")]
     assert [call for call in written if kind.plural in call] == []
-
-
-async def test_a_scaled_object_sleeps_while_its_target_is_parked_and_its_copy_never_does(house: House) -> None:
-    await scaled(house, SCALED_OBJECT)
-    assert (await house.replicas(), await paused(house)) == (0, "0")
-    await house.push("podinfo:2")
-    assert (await house.replicas(), await paused(house)) == (1, None)
-    await house.command("abort")
-    await house.until(Phase.FAILED)
-    assert (await house.replicas(), await paused(house)) == (0, "0")
-    await house.change(ChangeReason.DRIFT)
-    clone = await house.object(SCALED_OBJECT, "podinfo-primary")
-    assert PAUSED_REPLICAS not in clone["metadata"]["annotations"]
-
-
-async def test_a_scaled_object_is_paused_before_its_target_is_parked_and_woken_before_it_is_scaled(
-    house: House,
-) -> None:
-    await scaled(house, SCALED_OBJECT)
-    house.kube.reset()
-    await house.push("podinfo:2")
-    await house.command("abort")
-    await house.until(Phase.FAILED)
-    ours = ("scaledobjects/podinfo", "deployments/podinfo")
-    written = [call.rpartition("/namespaces/default/")[2] for call in house.kube.made if call.startswith("PATCH")]
-    assert [call for call in written if call in ours] == [*ours, *ours]
-
-
-async def test_a_canary_without_traffic_is_not_put_to_sleep_and_the_next_one_finds_the_user_s_own_settings(
-    house: House,
-) -> None:
-    """KEDA would scale it to zero at its next poll: it has no users before its first step."""
-    await scaled(house, SCALED_OBJECT, minReplicaCount=0)
-
-    async def pauses() -> dict[str, str]:
-        found = (await house.object(SCALED_OBJECT, "podinfo"))["metadata"].get("annotations") or {}
-        return {key: value for key, value in found.items() if key.startswith("autoscaling.keda.sh/")}
-
-    assert await pauses() == {PAUSED_REPLICAS: "0"}
-    house.kube.reset()
-    await house.push("podinfo:2")
-    assert await pauses() == {PAUSED_SCALE_IN: "true"}
-    written = [call for call in house.kube.made if call.startswith("PATCH") and call.endswith("scaledobjects/podinfo")]
-    assert len(written) == 1, "woken and kept awake in one write"
-    house.kube.reset()
-    await house.tick(2)
-    assert not [call for call in house.kube.made if "scaledobjects" in call and not call.startswith("GET")]
-    clone = await house.object(SCALED_OBJECT, "podinfo-primary")
-    assert PAUSED_SCALE_IN not in clone["metadata"]["annotations"]
-    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo", {"spec": {"minReplicaCount": 1}})
-    await house.change(ChangeReason.DRIFT)
-    assert await pauses() == {}, "whoever has a minimum needs no help"
-    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo", {"spec": {"minReplicaCount": 0}})
-    await house.change(ChangeReason.DRIFT)
-    assert await pauses() == {PAUSED_SCALE_IN: "true"}
-    await house.until(Phase.SUCCEEDED)
-    assert await pauses() == {PAUSED_REPLICAS: "0"}
-
-
-async def test_a_scaled_object_that_is_made_anew_sleeps_like_the_one_before(house: House) -> None:
-    await scaled(house, SCALED_OBJECT)
-    await house.admin.delete(SCALED_OBJECT, NAMESPACE, "podinfo")
-    body = keda.scaled_object()
-    body["metadata"]["namespace"] = NAMESPACE
-    await house.admin.create(SCALED_OBJECT, body)
-    await house.change(ChangeReason.DRIFT)
-    assert await paused(house) == "0"
-
-
-async def test_the_pause_that_somebody_takes_away_is_not_written_again(house: House) -> None:
-    """As with replicas: written on a transition, theirs afterwards."""
-    await scaled(house, SCALED_OBJECT)
-    body = {"metadata": {"annotations": {PAUSED_REPLICAS: None}}}
-    await house.admin.patch(SCALED_OBJECT, NAMESPACE, "podinfo", body)
-    await house.change(ChangeReason.RESYNC)
-    assert await paused(house) is None
 
 
 @KINDS

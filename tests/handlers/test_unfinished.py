@@ -13,7 +13,8 @@ from schemas.events import Change, ChangeReason, StepResult
 from schemas.resources import CANARY, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.resources import NAMESPACE as NAMESPACE_KIND
 from schemas.status import Condition, Phase
-from tests.handlers.house import NAMESPACE, Crash, House
+from tests.handlers.house import NAMESPACE, House
+from tests.handlers.neighbours import Crash
 
 SURROUNDINGS = ("podinfo", "podinfo-primary", "podinfo-canary")
 

@@ -7,7 +7,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 from schemas.resources import CANARY
-from tests.handlers.house import Crash, House
+from tests.handlers.house import House
+from tests.handlers.neighbours import Crash
 from tests.scenarios.surroundings import Heard
 
 

@@ -8,7 +8,8 @@ from typing import Any
 from handlers.adapters.kube import Access, Object
 from schemas.base import format_time
 from schemas.resources import DEPLOYMENT, ROUTE_TABLE, Resource
-from tests.handlers.house import CountingKube, House
+from tests.handlers.house import House
+from tests.handlers.neighbours import CountingKube
 from tests.scenarios.surroundings import Pods
 
 TARGET, PRIMARY = "podinfo", "podinfo-primary"

@@ -18,7 +18,7 @@ from schemas.events import Message, NoticeMessage, StepResult
 from schemas.resources import DEPLOYMENT, POD, SERVICE
 from schemas.status import CanaryStatus, Notice
 from schemas.workload import Workload
-from tests.handlers.house import Answering
+from tests.handlers.neighbours import Answering
 from tests.scenarios.failing import success_of
 from tests.scenarios.manifest import NEVER
 

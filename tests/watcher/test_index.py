@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.configs import copy_names
-from tests.watcher.test_compare import canary
+from tests.watcher.canaries import canary
 from watcher.index import Index, Key, config_key, dependencies, tracked_name
 
 

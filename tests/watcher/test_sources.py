@@ -18,10 +18,10 @@ from schemas.settings import Settings
 from schemas.status import HAND_BACK
 from schemas.workload import PAUSE, PAUSED_REPLICAS, PAUSED_SCALE_IN, TARGET_STEP
 from tests import keda
+from tests.watcher.canaries import SPEC
 from tests.watcher.cluster import NAMESPACE, Cluster
 from tests.watcher.conftest import Begin
 from tests.watcher.ear import Ear
-from tests.watcher.test_compare import SPEC
 from watcher.compare import Meta, fingerprint
 from watcher.fleet import Fleet
 from watcher.index import Key

@@ -66,7 +66,7 @@ class Load:
         """Send no more, and count how those under way end: nobody who hangs is left out of the totals."""
         await self._stop()
         while self._client.under_way:
-            await asyncio.sleep(_SHORTEST_REST)
+            await self._next()
 
     async def __aexit__(self, *_: object) -> None:
         self._over = True  # how those under way end counts no more
@@ -95,10 +95,14 @@ class Load:
     async def wait_for(self, answers: int) -> Counts:
         """Until that many requests sent since the mark have ended."""
         while self.since_mark.requests < answers:
-            if self._arrived is None:
-                self._arrived = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._arrived)  # whoever stops waiting takes nothing from the others
+            await self._next()
         return self.since_mark
+
+    async def _next(self) -> None:
+        """Until another request has ended."""
+        if self._arrived is None:
+            self._arrived = asyncio.get_running_loop().create_future()
+        await asyncio.shield(self._arrived)  # whoever stops waiting takes nothing from the others
 
     async def _send(self) -> None:
         loop = asyncio.get_running_loop()

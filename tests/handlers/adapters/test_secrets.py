@@ -28,7 +28,7 @@ from schemas.alerts import AlertType
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import Answer, serving
 from tests.handlers.adapters.metrics.asking import providers, question
-from tests.handlers.adapters.metrics.test_contract import WIRES
+from tests.handlers.adapters.metrics.wires import WIRES
 
 MARKER = "mArK3r-7f31c9"
 TLS = Path(__file__).parent / "tls"

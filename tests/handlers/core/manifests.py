@@ -1,8 +1,10 @@
-"""What the worlds of these tests are made of: a Deployment, and the specs of Canaries on it."""
+"""What the worlds of these tests are made of: a Deployment, the specs of Canaries on it, and a Canary with one."""
 
 from __future__ import annotations
 
 from typing import Any
+
+from schemas.canary import Canary
 
 SUCCESS_RATE: dict[str, Any] = {"name": "request-success-rate", "interval": "10s", "thresholdRange": {"min": 99}}
 DURATION: dict[str, Any] = {"name": "request-duration", "interval": "10s", "thresholdRange": {"max": 500}}
@@ -53,3 +55,8 @@ def blue_green(iterations: int = 2, **analysis: Any) -> dict[str, Any]:
 def hook(kind: str, **more: Any) -> dict[str, Any]:
     """Named after its type."""
     return {"name": kind, "type": kind, "url": "http://gate.test/", **more}
+
+
+def canary(spec: dict[str, Any]) -> Canary:
+    metadata = {"name": "web", "namespace": "test", "uid": "u", "generation": 1}
+    return Canary.from_object({"metadata": metadata, "spec": spec})

@@ -10,8 +10,7 @@ import pytest
 from handlers.core import desired, patches, ports
 from schemas.canary import Canary
 from tests.handlers.core.cluster import KEYS
-from tests.handlers.core.manifests import weighted
-from tests.handlers.core.test_routes import canary
+from tests.handlers.core.manifests import canary, weighted
 from tests.handlers.core.test_workloads import target, with_ports
 
 FLUX = {"kustomize.toolkit.fluxcd.io/reconcile": "disabled", "helm.toolkit.fluxcd.io/driftDetection": "disabled"}

@@ -98,7 +98,7 @@ def test_a_command_that_makes_no_sense_is_refused_with_words_and_changes_nothing
 
 
 def test_every_verb_is_said_something_about_in_every_phase() -> None:
-    """What is not refused above is accepted, and shown in test_verbs and test_commands."""
+    """What is not refused above is accepted: see test_commands, test_approve, test_pause, test_restart_rollback."""
     accepted = {
         (Verb.APPROVE, waiting),
         (Verb.APPROVE, waiting_promotion),

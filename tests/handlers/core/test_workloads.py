@@ -10,8 +10,7 @@ from handlers.core import desired
 from schemas.canary import Canary
 from schemas.workload import Workload
 from tests.handlers.core.cluster import KEYS
-from tests.handlers.core.manifests import podinfo, weighted
-from tests.handlers.core.test_routes import canary
+from tests.handlers.core.manifests import canary, podinfo, weighted
 
 
 def target(**containers: Any) -> Workload:

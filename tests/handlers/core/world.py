@@ -18,12 +18,12 @@ from schemas.events import Change, ChangeReason, Command, Stimulus, Tick, Verb
 from schemas.measurement import HookAnswer, Measurement
 from schemas.status import CanaryStatus, Condition, Notice, Phase
 from tests.handlers.core import shapes
-from tests.handlers.core.cluster import Cluster
 from tests.handlers.core.manifests import weighted
+from tests.handlers.core.projection import Projected
 from tests.handlers.core.shapes import copied
 
 
-class World(Cluster):
+class World(Projected):
     """One Canary in its cluster, the hooks and metrics that it asks, and a record of all that was told."""
 
     def __init__(self, spec: dict[str, Any] | None = None, *, drain: float = 0, no_data: str = "hold") -> None:

@@ -21,9 +21,9 @@ from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import Answer, serving
 from tests.handlers.adapters.metrics.asking import providers, question, replying
 from tests.handlers.adapters.metrics.test_cloudwatch import QUERY, SECRET, refusal, result, results
-from tests.handlers.adapters.metrics.test_contract import external
 from tests.handlers.adapters.metrics.test_prometheus import success, vector
 from tests.handlers.adapters.metrics.test_stackdriver import MQL, secret, series
+from tests.handlers.adapters.metrics.wires import external
 
 
 @dataclass

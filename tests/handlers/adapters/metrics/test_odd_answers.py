@@ -20,8 +20,8 @@ from handlers.adapters.metrics.stackdriver import _Login
 from schemas.measurement import BOUNDLESS, Measurement
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.metrics.asking import ask, question
-from tests.handlers.adapters.metrics.test_contract import SECRETS, WIRES
 from tests.handlers.adapters.metrics.test_stackdriver import MQL, series
+from tests.handlers.adapters.metrics.wires import SECRETS, WIRES
 
 HOST = "http://provider.test"
 

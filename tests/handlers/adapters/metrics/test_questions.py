@@ -11,7 +11,7 @@ from aiohttp import web
 from handlers.adapters.metrics.reach import of_nrql, of_promql
 from tests.handlers.adapters.apiserver import serving
 from tests.handlers.adapters.metrics.asking import NOW, ask, check, replying
-from tests.handlers.adapters.metrics.test_contract import SECRETS, WIRES
+from tests.handlers.adapters.metrics.wires import SECRETS, WIRES
 
 WINDOW = 30
 MS = 1000
