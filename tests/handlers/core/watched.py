@@ -68,7 +68,7 @@ class Watched(World):
         again = Observation.model_validate(json.loads(seen.model_dump_json()))
         assert step(canary, again) == decision, "the flight record does not replay"
         before, after = canary.status, decision.status
-        begins_again = not before.step and seen.primary is None and after.phase is Phase.INITIALIZING
+        begins_again = not before.route_step and seen.primary is None and after.phase is Phase.INITIALIZING
         if not begins_again:
             _moves_legally(before, after, self.now)
         _keeps_its_slots(before, after, seen)
