@@ -36,7 +36,7 @@ def adopt(draft: Draft) -> Draft:
     unknown = seen.target is None or bool(seen.config_problems)
     if draft.canary.problems or (unknown and phase in _AT_REST):
         return draft
-    weight = None if seen.route is None else weight_of(draft.canary, seen.route)
+    weight = None if seen.route is None else weight_of(seen.route)
     if draft.canary.deleting or phase in (Phase.TERMINATING, Phase.TERMINATED):
         # how far the peer came is not known: the deletion begins again
         return _told(take_stock(_inherit(draft, weight or 0)).set(target_step=0), "")
@@ -44,11 +44,11 @@ def adopt(draft: Draft) -> Draft:
         return _again(draft)
     match phase:
         case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED | Phase.WAITING:
-            return _told(*_idle(draft, weight or 0))
+            return _told(*_idle(draft, _known(draft, weight)))
         case Phase.PROGRESSING | Phase.WAITING_PROMOTION:
             return _told(*_analysing(draft, weight))
         case Phase.PROMOTING | Phase.FINALISING:
-            return _told(_promoting(draft, weight or 0), "")
+            return _told(_promoting(draft, _known(draft, weight)), "")
         case Phase.NEW:
             return draft
         case _:
@@ -81,6 +81,20 @@ def _inherit(draft: Draft, weight: int) -> Draft:
         names=draft.canary.names,
         settled=False,
     )
+
+
+def _known(draft: Draft, weight: int | None) -> int:
+    """Where the RouteTable says nothing, or is not under the name asked for: what the phase says of the peer's routes.
+
+    Nobody is sent to a primary of a promotion that may not be ready.
+    """
+    phase, strategy = draft.status.phase, draft.canary.spec.analysis.strategy
+    if weight is not None or phase not in (Phase.FAILED, Phase.PROMOTING):
+        return weight or 0
+    if phase is Phase.PROMOTING and strategy is not Strategy.CANARY:
+        # the status never names the weight of these, and it is all of it until the primary is ready
+        return 100
+    return draft.status.canary_weight
 
 
 def _idle(draft: Draft, weight: int) -> tuple[Draft, str]:

@@ -111,22 +111,22 @@ def _route(destinations: list[Object]) -> Object:
     return {"inheritablePathMatchers": True, "routeAction": {"multi": {"destinations": destinations}}}
 
 
-def _upstreams(canary: Canary) -> tuple[str, str]:
-    return canary.upstream("primary"), canary.upstream("canary")
+def weight_of(table: Mapping[str, Any]) -> int | None:
+    """The canary's share in percent where a route names both sides; None where none does, or nobody gets anything.
 
-
-def weight_of(canary: Canary, table: Mapping[str, Any]) -> int | None:
-    """The canary's share in percent where a route names both sides; None where none does, or nobody gets anything."""
-    names = _upstreams(canary)
+    Upstreams are known by their form: service and port may have been edited since they were named after them.
+    """
     for route in _existing_routes(table):
-        shares = {
-            _upstream_name(item): int(item.get("weight") or 0)
-            for item in ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ()
-        }
-        if all(name in shares for name in names):
-            primary, own = (shares[name] for name in names)
+        primary, own = _share(route, "primary"), _share(route, "canary")
+        if primary is not None and own is not None:
             return round(100 * own / (primary + own)) if primary + own else None
     return None
+
+
+def _share(route: Mapping[str, Any], role: Role) -> int | None:
+    destinations = ((route.get("routeAction") or {}).get("multi") or {}).get("destinations") or ()
+    found = [int(item.get("weight") or 0) for item in destinations if f"-{role}upstream-" in _upstream_name(item)]
+    return sum(found) if found else None
 
 
 def _split(canary: Canary, weight: int) -> list[Object]:
