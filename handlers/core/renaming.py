@@ -63,6 +63,9 @@ def _move(draft: Draft, asked: Names) -> Draft:
         returning=None,
         approved=None,
     )
+    if status.phase is Phase.WAITING:
+        # it is neither refused nor promoted: the gate is asked about it again
+        moved = moved.set(canary_revision=status.promoted_revision)
     if not old.same_target(asked):
         unknown = dict.fromkeys(("promoted_revision", "previous_revision", "primary_revision", "canary_revision"), "")
         moved = moved.set(**unknown, primary_step=0, adopted_step=0, hand_over=None, primary_floor=0)
