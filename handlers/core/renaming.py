@@ -33,10 +33,24 @@ def rename(draft: Draft) -> Draft | None:
         case Phase.INITIALIZING | Phase.WAITING:
             return _move(draft, asked)
         case _:
-            if idle.is_projected(draft):
+            if idle.is_projected(draft) or _never_settles(draft):
                 return _move(draft, asked)
-            # who is settled is not ticked, and here is more to come
-            return idle.settle(draft).set(settled=False)
+            return _settling(draft, asked)
+
+
+def _never_settles(draft: Draft) -> bool:
+    """Under the old names nothing is left to wait for, or what the gateway refuses may be those very names."""
+    seen = draft.seen
+    return (seen.target is None and seen.primary is None) or gateway(draft.canary, seen).refused
+
+
+def _settling(draft: Draft, asked: Names) -> Draft:
+    """Who is settled is not ticked, and here is more to come."""
+    held = idle.settle(draft).set(settled=False)
+    if held.held_for not in ("", Reason.RENAMED.value):
+        return held
+    text = f"{_difference(draft.canary.names, asked)}: waiting for everything to be in place under the old names"
+    return held.hold(Reason.RENAMED, text, waiting_for=held.status.waiting_for, quiet=True)
 
 
 def _return(draft: Draft, asked: Names) -> Draft:

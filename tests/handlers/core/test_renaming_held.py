@@ -57,3 +57,41 @@ def test_a_revision_that_waits_for_its_gate_is_analysed_under_the_new_names(adop
     world.hooks["confirm-rollout"] = True
     world.until(Phase.SUCCEEDED)
     assert world.primary_image == "podinfo:7"
+
+
+def test_a_target_that_is_gone_with_its_primary_is_left_for_the_one_that_is_asked_for() -> None:
+    world = TwoTargets()
+    at_rest(world)
+    world.asked_target = other()
+    world.target = world.primary = None
+    world.edit(targetRef=OTHER, service=SERVICE)
+    assert world.phase is Phase.INITIALIZING
+    assert world.status.names is not None
+    assert world.status.names.target == "other"
+
+
+def test_names_whose_routes_are_refused_are_left_for_those_that_are_asked_for() -> None:
+    world = at_rest(World())
+    world.says("Rejected")
+    world.change()
+    world.edit(service={"port": 9898, "name": "web"})
+    assert world.phase is Phase.INITIALIZING
+    world.says("Accepted")
+    world.until(Phase.INITIALIZED)
+    assert world.status.names is not None
+    assert world.status.names.service == "web"
+
+
+def test_names_that_wait_for_the_old_ones_say_so_once() -> None:
+    world = at_rest(World())
+    world.primary = None
+    before = len(world.told)
+    world.edit(service={"port": 9899})
+    ready = world.condition()
+    assert (ready.status, ready.reason) == ("False", "Renamed")
+    assert ready.message == (
+        "spec.service.port changed from 9898 to 9899: waiting for everything to be in place under the old names"
+    )
+    world.until(Phase.INITIALIZED)
+    assert not any("waiting for everything" in text for text in world.told[before:])
+    assert world.condition().status == "True"
