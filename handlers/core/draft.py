@@ -211,8 +211,10 @@ class Draft:
         return tuple(Notice(type="Warning", reason=reason, message=text) for text in remarks(canary))
 
     def _primary_replicas(self) -> int:
-        """Of one that is missing, what it had before."""
-        primary = self.seen.primary_workload
+        """Of one that is missing, what it had before; nothing is known yet of that of another target."""
+        primary, names = self.seen.primary_workload, self.status.names
+        if names is not None and not names.same_target(self.canary.names):
+            return 0
         return primary.replicas if primary is not None else self.status.primary_replicas
 
     def _said_promoted(self) -> Draft:

@@ -95,3 +95,25 @@ def test_names_that_wait_for_the_old_ones_say_so_once() -> None:
     world.until(Phase.INITIALIZED)
     assert not any("waiting for everything" in text for text in world.told[before:])
     assert world.condition().status == "True"
+
+
+def test_the_primary_of_another_target_has_the_size_of_that_target() -> None:
+    world = World()
+    world.until(Phase.INITIALIZED)
+    world.tick(2)
+    assert world.primary is not None
+    world.primary["spec"]["replicas"] = 20
+    world.push("podinfo:2")
+    world.until(Phase.PROMOTING)
+    assert world.target is not None
+    world.target["spec"]["replicas"] = 20
+    world.until(Phase.SUCCEEDED)
+    world.tick(2)
+    assert world.status.primary_replicas == 20
+    world.edit(targetRef=OTHER, service=SERVICE)
+    assert (world.phase, world.status.primary_replicas) == (Phase.INITIALIZING, 0)
+    world.target, world.primary = other(), None
+    world.until(Phase.INITIALIZED)
+    own = world.look_now()[1].primary_workload
+    assert own is not None
+    assert own.replicas == 2
