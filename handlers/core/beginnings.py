@@ -16,6 +16,7 @@ def initialise(draft: Draft) -> Draft:
         revision_since=seen.now,
         canary_weight=0,
         weight_since=seen.now,
+        behind_since=None,
         route_step=draft.step,
         adopted_step=draft.step,
         strategy=draft.canary.spec.analysis.strategy.value,

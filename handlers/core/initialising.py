@@ -31,7 +31,8 @@ def go_on(draft: Draft) -> Draft:
         return followed.set(waiting_for="primary").tell(Reason.FOLLOWED, text)
     found = primary_readiness(draft.canary, seen)
     if not found.ready:
-        return _primary_late(draft, found)
+        # the gateway has nothing to follow before that
+        return _primary_late(draft.set(behind_since=None), found)
     if not draft.canary.spec.skip_analysis:
         if seen.answers is None and draft.canary.spec.analysis.metrics:
             # pods became available while we looked: the providers are asked at the next wake

@@ -73,7 +73,7 @@ def _move(draft: Draft, asked: Names) -> Draft:
         route_step=draft.step,
         weight_since=draft.seen.now,
         verdict_since=None,
-        behind_since=draft.seen.now,
+        behind_since=None,
         returning=None,
         approved=None,
     )

@@ -117,3 +117,18 @@ def test_the_primary_of_another_target_has_the_size_of_that_target() -> None:
     own = world.look_now()[1].primary_workload
     assert own is not None
     assert own.replicas == 2
+
+
+def test_a_primary_that_was_slow_under_the_new_names_is_not_the_gateways_delay() -> None:
+    world = at_rest(World({"progressDeadlineSeconds": 60, **weighted()}))
+    world.not_ready = {"primary"}
+    world.edit(service={"port": 9899})
+    world.tick(10)
+    world.verdict = "Pending"
+    world.not_ready = set()
+    before = len(world.alerts)
+    world.tick()
+    world.change()
+    assert world.alerts[before:] == []
+    world.tick(7)
+    assert [severity for severity, _ in world.alerts[before:]] == ["error"], "from here on it is"
