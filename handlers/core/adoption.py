@@ -17,7 +17,7 @@ from handlers.core.desired import weight_of
 from handlers.core.draft import Draft
 from handlers.core.gate import primary_readiness
 from handlers.core.inherited import carried_revision
-from handlers.core.texts import silent_gateway
+from handlers.core.texts import silent_gateway, suspended
 from schemas.canary import Analysis, Strategy
 from schemas.gloo import Verdict
 from schemas.status import IDLE, CanaryStatus, Phase, Reason
@@ -32,6 +32,9 @@ def is_foreign(status: CanaryStatus) -> bool:
 
 def adopt(draft: Draft) -> Draft:
     """Nothing is adopted from a spec that cannot be read, and nothing at rest whose revision cannot be told."""
+    if draft.status.settled and not draft.canary.spec.suspend:
+        # only a suspension settled it: whatever is left to wait for is looked at again
+        draft = draft.set(settled=False)
     phase, seen = draft.status.phase, draft.seen
     unknown = seen.target is None or bool(seen.config_problems)
     if draft.canary.problems or (unknown and phase in _AT_REST):
@@ -41,7 +44,7 @@ def adopt(draft: Draft) -> Draft:
         # how far the peer came is not known: the deletion begins again
         return _told(take_stock(_inherit(draft, weight or 0)).set(target_step=0), "")
     if seen.primary is None or phase is Phase.INITIALIZING:
-        return _again(draft)
+        return _again(draft, weight)
     match phase:
         case Phase.INITIALIZED | Phase.SUCCEEDED | Phase.FAILED | Phase.WAITING:
             return _told(*_idle(draft, _known(draft, weight)))
@@ -169,7 +172,7 @@ def _promoting(draft: Draft, weight: int) -> Draft:
     return known.set(adopted_step=draft.step, waiting_for="primary")
 
 
-def _again(draft: Draft) -> Draft:
+def _again(draft: Draft, weight: int | None) -> Draft:
     """Initialisation goes on, or begins again: without a primary users are cut off, and only the target is left.
 
     A revision that was refused, and a Canary that is suspended, wait for somebody.
@@ -177,7 +180,10 @@ def _again(draft: Draft) -> Draft:
     if draft.status.phase is Phase.INITIALIZING:
         return _told(initialise(draft), "")
     if draft.canary.spec.suspend:
-        return draft
+        # the status would have the routes as it names them: those that are there stay, hands off
+        kept = draft.set(canary_weight=_known(draft, weight), settled=True)
+        text = suspended(kept.status.canary_weight)
+        return kept.hold(Reason.SUSPENDED, text, waiting_for=kept.status.waiting_for, warn=False)
     if (held := only_refused(draft)) is not None:
         return held
     text = f"{draft.primary_place} is missing and is made again from {draft.target_place}"

@@ -26,6 +26,10 @@ def describe_routing(analysis: Analysis) -> str:
             return ""
 
 
+def suspended(weight: int) -> str:
+    return f"skipping canary run as object is suspended, canary weight stays at {weight}"
+
+
 def silent_gateway(canary: Canary, settle: float) -> str:
     """Why weights are believed without a report; ``settle`` in seconds."""
     route = f"RouteTable {canary.service}.{canary.metadata.namespace}"

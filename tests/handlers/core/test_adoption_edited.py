@@ -64,3 +64,33 @@ def test_an_analysis_goes_on_at_its_weight_although_the_port_was_edited() -> Non
     world.not_ready = set()
     world.change(ChangeReason.SPEC)
     assert (world.phase, world.weight) == (Phase.PROGRESSING, 30)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        left("Progressing", ab_testing(), weight=100, iterations=1),
+        left("Progressing", weight=30),
+        left("Promoting", blue_green(), weight=100),
+        left("Failed", weight=100),
+        left("Succeeded"),
+    ],
+    ids=named,
+)
+def test_suspended_without_a_primary_it_keeps_its_routes_says_their_weight_and_goes_on_afterwards(found: Left) -> None:
+    world = edited(found, suspend=True)
+    world.primary = None
+    world.not_ready = set()
+    text = f"skipping canary run as object is suspended, canary weight stays at {found.weight}"
+    world.change(ChangeReason.SPEC)
+    assert (world.weight, world.condition().message) == (found.weight, text)
+    world.tick(4)
+    assert (world.weight, world.condition().message, world.told) == (found.weight, text, [text])
+    assert (world.phase.value, world.primary) == (found.phase, None)
+    world.edit(suspend=False)
+    assert not world.status.settled
+    if found.phase == "Failed":
+        assert world.condition().message.endswith("was refused: give podinfo.test a good one")
+        return
+    world.until(Phase.INITIALIZED)
+    assert (world.weight, world.told.count(text)) == (0, 1)
