@@ -108,6 +108,7 @@ class Projector:
             await self._workloads.target(canary, seen)
             await self._router.return_to_target(canary, seen)
         elif canary.status.phase is Phase.TERMINATED:
+            await self._keeper.bequeath(canary)
             if canary.status.restored:
                 await self._keeper.release(canary)
             elif _is_users_own(canary):

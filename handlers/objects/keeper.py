@@ -5,7 +5,7 @@ Why there is a keeper at all is said in :mod:`handlers.core.belongings`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -22,7 +22,11 @@ from schemas.workload import TARGET_STEP
 
 
 class Keeper:
-    """Remembers uids of keepers that it has seen; one that was deleted since then is made again at the next resync."""
+    """Remembers the uids of keepers, so that a tick asks for none.
+
+    One that is gone by now, or was made anew by another process, is noticed by what it does not own any more: garbage
+    collection takes its references away.
+    """
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
@@ -38,6 +42,7 @@ class Keeper:
             return canary
         wanted, there = canary.spec.revert_on_deletion, FINALIZER in canary.metadata.finalizers
         if not wanted:
+            self._uids.pop(canary.metadata.uid, None)
             if there:
                 await self._delete(canary)
                 await self._finalizers(canary, without(canary))
@@ -48,15 +53,13 @@ class Keeper:
 
     async def hold(self, canary: Canary, seen: Observation, *, everything: bool = False) -> Canary:
         """What was made before there was a keeper (``revertOnDeletion`` switched on, the peer's) gets it, too."""
-        if everything or canary.metadata.uid not in self._uids:
-            self._uids[canary.metadata.uid] = await self._uid(canary)
-        canary = canary.model_copy(update={"keeper": self._uids[canary.metadata.uid]})
-        if any(item is not None and _unheld(canary, item) for item in (seen.primary, seen.route)):
-            for place in made(canary):
-                item = await self._find(canary, place)
-                if item is not None and _unheld(canary, item):
-                    owners = [*item["metadata"]["ownerReferences"], keeper_owner(canary)]
-                    await self._patch(place, item, {"ownerReferences": owners})
+        known = self._uids.get(canary.metadata.uid, "")
+        canary = canary.model_copy(update={"keeper": known})
+        if known and not everything and not canary.deleting and not _any_unheld(canary, seen):
+            return canary
+        canary = await self._kept(canary)
+        if _any_unheld(canary, seen):
+            await self._hold_all(canary)
         return canary
 
     async def secure(self, canary: Canary, seen: Observation) -> None:
@@ -64,16 +67,21 @@ class Keeper:
         with suppress(Forbidden):
             await self.hold(canary, seen)
 
+    async def bequeath(self, canary: Canary) -> None:
+        """Where the keeper goes on without the Canary: it is there and owns everything before anybody is told so."""
+        if _outlives(canary):
+            with suppress(Forbidden):  # as above
+                await self._hold_all(await self._kept(canary))
+
     async def release(self, canary: Canary) -> None:
         """What leads users to the target belongs to nobody any more, and carries no fence of ours."""
-        kept = await self._kube.find(CONTROLLER_REVISION, canary.metadata.namespace, keeper_name(canary))
-        uids = (canary.metadata.uid, *((kept["metadata"]["uid"],) if kept else ()))
         for place in left_behind(canary):
             item = await self._find(canary, place)
             if item is None:
                 continue
-            owners = [one for one in item["metadata"].get("ownerReferences") or () if one.get("uid") not in uids]
-            freed = {"ownerReferences": owners or None} if owned_by(item, *uids) else {}
+            owners = item["metadata"].get("ownerReferences") or []
+            rest = [one for one in _but_keepers(canary, owners) if one.get("uid") != canary.metadata.uid]
+            freed = {"ownerReferences": rest or None} if rest != owners else {}
             if place.resource is ROUTE_TABLE:
                 freed |= _unmarked(item, ROUTE_STEP)
             if freed:
@@ -90,11 +98,22 @@ class Keeper:
 
     async def let_go(self, canary: Canary) -> None:
         """The last thing that happens to a Canary. Garbage collection takes what only it, or its keeper, owned."""
-        ending = canary.status.returning
-        if ending is None or ending.reason is not Reason.DEADLINE_EXCEEDED:
+        if not _outlives(canary):
             await self._delete(canary)
         await self._finalizers(canary, without(canary))
         self._uids.pop(canary.metadata.uid, None)
+
+    async def _kept(self, canary: Canary) -> Canary:
+        """With the keeper that there is, or a new one."""
+        self._uids[canary.metadata.uid] = uid = await self._uid(canary)
+        return canary.model_copy(update={"keeper": uid})
+
+    async def _hold_all(self, canary: Canary) -> None:
+        for place in made(canary):
+            item = await self._find(canary, place)
+            if item is not None and _unheld(canary, item):
+                owners = [*_but_keepers(canary, item["metadata"]["ownerReferences"]), keeper_owner(canary)]
+                await self._patch(place, item, {"ownerReferences": owners})
 
     async def _uid(self, canary: Canary) -> str:
         namespace, name = canary.metadata.namespace, keeper_name(canary)
@@ -129,8 +148,23 @@ def without(canary: Canary) -> tuple[str, ...]:
     return tuple(item for item in canary.metadata.finalizers if item != FINALIZER)
 
 
+def _outlives(canary: Canary) -> bool:
+    ending = canary.status.returning
+    return ending is not None and ending.reason is Reason.DEADLINE_EXCEEDED
+
+
 def _unheld(canary: Canary, item: Mapping[str, Any]) -> bool:
     return owned_by(item, canary.metadata.uid) and not owned_by(item, canary.keeper)
+
+
+def _any_unheld(canary: Canary, seen: Observation) -> bool:
+    return any(item is not None and _unheld(canary, item) for item in (seen.primary, seen.route))
+
+
+def _but_keepers(canary: Canary, owners: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Without any keeper of this name, also one that is gone: a reference to it would be taken away again."""
+    keeper = CONTROLLER_REVISION.kind, keeper_name(canary)
+    return [one for one in owners if (one.get("kind"), one.get("name")) != keeper]
 
 
 def _unmarked(item: Object, mark: str) -> Object:
