@@ -25,6 +25,7 @@ COPY_OF = "canarybus.dev/copy-of"
 CHECKSUM = "canarybus.dev/checksum"
 """On a copy: of its content as we wrote it, so that a foreign edit is told from another Canary's promotion."""
 _CONTENT = ("data", "binaryData")
+_NOT_KEPT = frozenset({*_CONTENT, "immutable"})
 
 
 class Config(NamedTuple):
@@ -139,7 +140,10 @@ def is_anothers(canary: Canary, config: Config, existing: Mapping[str, Any]) -> 
 def copied(
     canary: Canary, config: Config, name: str, prefixes: Sequence[str], existing: Mapping[str, Any] | None = None
 ) -> Object:
-    """The whole copy; what others wrote beside its content stays, and so do the other Canaries that own it."""
+    """The whole copy; what others wrote beside its content stays, and so do the other Canaries that own it.
+
+    That it be immutable does not: it has to follow.
+    """
     body: Object = copy.deepcopy(dict(existing or {}))
     before = body.get("metadata") or {}
     others = [{**item, "controller": False} for item in before.get("ownerReferences") or () if not _is(canary, item)]
@@ -152,7 +156,7 @@ def copied(
         "annotations": {**(before.get("annotations") or {}), **marks},
         "ownerReferences": [*owners(canary), *others],
     }
-    kept = {key: value for key, value in body.items() if key not in _CONTENT}
+    kept = {key: value for key, value in body.items() if key not in _NOT_KEPT}
     return {**kept, **config.content}
 
 

@@ -79,8 +79,8 @@ class ConfigCopies:
         if configs.is_current(canary, config, existing):
             return
         resource, _ = resource_of(config.key)
-        if existing.get("type") != config.item.get("type"):
-            # the type of a Secret cannot be changed
+        if existing.get("immutable") or existing.get("type") != config.item.get("type"):
+            # neither can be changed, nor be taken back
             metadata = existing["metadata"]
             await self._kube.delete(resource, metadata["namespace"], metadata["name"], uid=metadata["uid"])
             await self._create(config, configs.anew(wanted))

@@ -171,6 +171,21 @@ async def test_a_secret_that_was_made_again_with_another_type_is_copied_with_it(
     assert (copy["type"], copy["data"]) == ("kubernetes.io/basic-auth", data)
 
 
+@pytest.mark.parametrize(("resource", "name"), [(CONFIG_MAP, "colours-primary"), (SECRET, "login-primary")])
+async def test_a_copy_that_somebody_made_immutable_is_made_again_with_the_promoted_content(
+    house: House, people: Configured, resource: Resource, name: str
+) -> None:
+    await people.prepare()
+    await house.initialized()
+    await house.admin.patch(resource, NAMESPACE, name, {"immutable": True, "metadata": {"labels": {"team": "a"}}})
+    await people.recolour("green")
+    await people.secret("login", "other")
+    await house.change(ChangeReason.REVISION)
+    await house.until(Phase.SUCCEEDED)
+    copy = await house.object(resource, name)
+    assert "immutable" not in copy
+    assert copy["data"] == (await house.object(resource, name.removesuffix("-primary")))["data"]
+    assert copy["metadata"]["labels"]["team"] == "a"
 # ---- what others do to copies
 
 
