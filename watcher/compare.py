@@ -37,7 +37,7 @@ class Meta(NamedTuple):
     """An object as its metadata tells: enough to know whether it moved.
 
     ``marks``: our annotations, of a scaler all that is copied, hashed. ``edits``: who last changed what besides the
-    status, hashed; empty where a resource version says as much. ``written``: of an object that we wrote to, who did so.
+    status, hashed; empty where a resource version says as much. ``written``: who wrote what is ours.
     """
 
     uid: str
@@ -53,7 +53,7 @@ class Meta(NamedTuple):
         version, generation = str(metadata["resourceVersion"]), int(metadata.get("generation") or 0)
         marks, managed = _marks(metadata, kind), metadata.get("managedFields") or ()
         hashed, edits = digest(marks) if marks else "", "" if generation else _edits(managed)
-        return cls(str(metadata.get("uid", "")), version, generation, hashed, edits, written(managed, kind))
+        return cls(str(metadata.get("uid", "")), version, generation, hashed, edits, written(metadata, kind))
 
     @property
     def stamp(self) -> str:

@@ -10,10 +10,10 @@ controllers' fields stand beside ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from schemas.resources import DAEMON_SET, DEPLOYMENT, MANAGER
+from schemas.resources import CANARY, DAEMON_SET, DEPLOYMENT, MANAGER
 from schemas.workload import OF_CONTROLLERS
 
 Fields = Mapping[str, Any]
@@ -25,9 +25,10 @@ _SIZED = frozenset({DEPLOYMENT.kind, DAEMON_SET.kind})
 
 
 class Written(NamedTuple):
-    """Of an object that we wrote to: enough to know who moved it next.
+    """Of an object that we wrote to, or that a Canary owns: enough to know who moved it next.
 
     ``time`` of our last write, ``held``: how many fields of it are ours, ``others``: a number for each write of others.
+    What the peer made is right as it is until we write to it: ``time`` is empty, and the content of all counts as held.
     """
 
     time: str
@@ -35,15 +36,15 @@ class Written(NamedTuple):
     others: tuple[int, ...]
 
 
-def written(managed: Iterable[Entry], kind: str) -> Written | None:
-    """None for an object that we did not write, which are nearly all there are."""
-    entries = list(managed)
+def written(metadata: Mapping[str, Any], kind: str) -> Written | None:
+    """None for an object that is none of ours, which are nearly all there are."""
+    entries = list(metadata.get("managedFields") or ())
     ours = [entry for entry in entries if entry.get("manager") == MANAGER and not entry.get("subresource")]
-    if not ours:
+    if not ours and not _of_canary(metadata):
         return None
-    held = sum(_size(_content(entry, kind)) + _size(_worn(entry)) for entry in ours)
+    held = sum(_size(_content(entry, kind)) + (_size(_worn(entry)) if ours else 0) for entry in ours or entries)
     others = [number for entry in entries if entry.get("manager") != MANAGER for number in _writes(entry, kind)]
-    return Written(max(str(entry.get("time", "")) for entry in ours), held, tuple(others))
+    return Written(max((str(entry.get("time", "")) for entry in ours), default=""), held, tuple(others))
 
 
 def edited(before: Written | None, after: Written | None) -> bool:
@@ -55,10 +56,15 @@ def edited(before: Written | None, after: Written | None) -> bool:
     """
     if before is None:
         return False
-    if after is None:
+    if after is None or (before.time and not after.time):
         return True
     taken = after.held < before.held and after.time == before.time
     return taken or not set(after.others) <= set(before.others)
+
+
+def _of_canary(metadata: Mapping[str, Any]) -> bool:
+    owners = metadata.get("ownerReferences") or ()
+    return any((one.get("apiVersion"), one.get("kind")) == (CANARY.api_version, CANARY.kind) for one in owners)
 
 
 def _writes(entry: Entry, kind: str) -> Iterator[int]:

@@ -65,6 +65,13 @@ async def gloo(api: EmbeddedKubernetes, cluster: Cluster) -> AsyncIterator[Clust
 
 
 @pytest.fixture
+async def peer(api: EmbeddedKubernetes, cluster: Cluster) -> AsyncIterator[Cluster]:
+    """The same cluster, written to as Flagger does."""
+    async with Kube(Access(api.url), user_agent="flagger/test") as kube:
+        yield Cluster(kube)
+
+
+@pytest.fixture
 def settings(nats_server: NatsServer) -> Settings:
     """Without resyncs unless a test asks for them: with 10m every 600th test of a second would hear one."""
     return Settings(nats_url=(nats_server.url,), min_interval=0.2, resync=86400)

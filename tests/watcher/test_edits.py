@@ -147,6 +147,28 @@ async def test_what_we_and_controllers_write_in_a_rollout_is_told_to_nobody(
     assert sorted(drifts.objects) == sorted(PLACES)
 
 
+async def test_what_the_peer_made_is_told_when_somebody_edits_it_before_we_ever_wrote_to_it(
+    begin: Begin, cluster: Cluster, handlers: Cluster, peer: Cluster, drifts: Drifts
+) -> None:
+    await _begun(handlers, phase="Progressing", waitingFor="", settled=False)
+    canary = (await handlers.kube.get(CANARY, NAMESPACE, "podinfo"))["metadata"]
+    owner = {"apiVersion": CANARY.api_version, "kind": CANARY.kind, "name": "podinfo", "uid": canary["uid"]}
+    for name in (services := ["podinfo", "podinfo-canary", "podinfo-primary"]):
+        await handlers.kube.delete(SERVICE, NAMESPACE, name)
+        spec = {"selector": {"app": name}, "ports": [{"port": 9898}]}
+        await peer.create(SERVICE, name, spec, metadata={"ownerReferences": [owner]})
+    async with begin():
+        for name in services[:2]:
+            await cluster.kube.patch(SERVICE, NAMESPACE, name, {"metadata": {"labels": {"team": "a"}}})
+        await handlers.kube.patch(
+            SERVICE, NAMESPACE, "podinfo", {"metadata": {"annotations": {"canarybus.dev/a": "9"}}}
+        )
+        for name, selector in (("podinfo-canary", {"app": "nobody"}), ("podinfo-primary", None)):
+            await cluster.kube.patch(SERVICE, NAMESPACE, name, {"spec": {"selector": selector}})
+        await drifts.until(lambda _: len({*drifts.objects}) == 2)
+    assert sorted(drifts.objects) == ["Service/podinfo-canary", "Service/podinfo-primary"]
+
+
 async def test_an_edit_is_told_again_after_its_repair_and_whoever_goes_on_editing_is_told_once_a_second(
     begin: Begin, cluster: Cluster, handlers: Cluster, drifts: Drifts
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from schemas.resources import DEPLOYMENT, MANAGER, ROUTE_TABLE
+from schemas.resources import DEPLOYMENT, MANAGER, ROUTE_TABLE, SERVICE
 from watcher.compare import Meta
 from watcher.writers import edited
 
@@ -25,8 +25,11 @@ def fields(*spec: str, **metadata: list[str]) -> Entry:
     return found | ({"f:metadata": worn} if worn else {})
 
 
-def meta(*managed: Entry, kind: str = ROUTE_TABLE.kind) -> Meta:
-    return Meta.of({"metadata": {"resourceVersion": "1", "uid": "u", "managedFields": list(managed)}}, kind)
+def meta(*managed: Entry, kind: str = ROUTE_TABLE.kind, owner: str = "") -> Meta:
+    metadata: Entry = {"resourceVersion": "1", "uid": "u", "managedFields": list(managed)}
+    if owner:
+        metadata["ownerReferences"] = [{"apiVersion": "flagger.app/v1beta1", "kind": owner, "name": "podinfo"}]
+    return Meta.of({"metadata": metadata}, kind)
 
 
 FENCE = ["canarybus.dev/route-step"]
@@ -129,3 +132,32 @@ def test_the_size_of_a_workload_and_what_its_controller_writes_are_no_edit(after
 
 def test_nothing_is_kept_of_an_object_that_we_did_not_write() -> None:
     assert meta(by("kubectl", 1, fields("routes")), by("gloo", 2, STATUS)).written is None
+
+
+PEERS = by("flagger", 1, fields("selector", "ports", annotations=["kept"]))
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        pytest.param(
+            [by("flagger", 1, fields("ports")), by("kubectl", 5, fields("selector"))], True, id="takes a field"
+        ),
+        pytest.param([by("flagger", 1, fields("ports", annotations=["kept"]))], True, id="removes a field"),
+        pytest.param([PEERS, by("kubectl", 5, fields("weight"))], True, id="adds a field"),
+        pytest.param([by("flagger", 5, PEERS["fieldsV1"])], True, id="is the peer, which still runs"),
+        pytest.param([PEERS, by("kubectl", 5, fields(labels=["team"]))], False, id="puts a label of its own"),
+        pytest.param([PEERS, by("gloo", 5, STATUS)], False, id="reports"),
+        pytest.param([PEERS, by(MANAGER, 5, fields(annotations=FENCE))], False, id="we write a mark"),
+        pytest.param([by("flagger", 1, fields("ports")), by(MANAGER, 5, fields("selector"))], False, id="we take it"),
+        pytest.param([PEERS], False, id="nobody"),
+    ],
+)
+def test_an_edit_of_what_the_peer_made_and_we_never_wrote_is_one_as_well(after: list[Entry], told: bool) -> None:
+    before = meta(PEERS, kind=SERVICE.kind, owner="Canary").written
+    assert edited(before, meta(*after, kind=SERVICE.kind, owner="Canary").written) is told
+    assert meta(PEERS, kind=SERVICE.kind, owner="Deployment").written is None
+
+
+def test_whoever_takes_all_that_is_ours_from_an_object_of_a_canary_has_edited_it() -> None:
+    assert edited(meta(OURS, owner="Canary").written, meta(owner="Canary").written)
