@@ -24,6 +24,7 @@ from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
 from handlers.core.plan import is_fresh
+from handlers.core.texts import suspended
 from schemas.canary import Canary
 from schemas.events import Command
 from schemas.gloo import Verdict
@@ -144,7 +145,7 @@ def _suspended(draft: Draft) -> Draft:
     if status.phase is Phase.NEW:
         # nothing is committed, so there is nothing to make
         draft = draft.set(settled=True)
-    text = f"skipping canary run as object is suspended, canary weight stays at {status.canary_weight}"
+    text = suspended(status.canary_weight)
     if draft.status.settled:
         return draft.hold(Reason.SUSPENDED, text, waiting_for=status.waiting_for, warn=False)
     settled = idle.settle(draft).status

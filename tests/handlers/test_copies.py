@@ -7,7 +7,7 @@ import pytest
 from handlers.adapters.kube import Object
 from schemas.canary import Canary, Ref
 from schemas.events import Change, ChangeReason
-from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, SECRET
+from schemas.resources import CANARY, CONFIG_MAP, DEPLOYMENT, SECRET, Resource
 from schemas.status import CanaryStatus, Phase
 from tests.handlers.configured import PASSWORD, Configured, encoded, reading
 from tests.handlers.house import NAMESPACE, House, canary_object
@@ -186,6 +186,8 @@ async def test_a_copy_that_somebody_made_immutable_is_made_again_with_the_promot
     assert "immutable" not in copy
     assert copy["data"] == (await house.object(resource, name.removesuffix("-primary")))["data"]
     assert copy["metadata"]["labels"]["team"] == "a"
+
+
 # ---- what others do to copies
 
 
