@@ -10,6 +10,8 @@ from handlers.core.draft import Draft
 from schemas.events import Command
 from schemas.status import IDLE, Phase, Reason, Returning, Severity
 
+ANALYSED = (Phase.PROGRESSING, Phase.WAITING_PROMOTION)
+
 
 def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     """All traffic to the primary and the target parked; ``phase`` says how it ended."""
@@ -36,7 +38,7 @@ def target_gone(draft: Draft, gone: str) -> Draft:
     and whether it is any good is decided as ever.
     """
     phase = draft.status.phase
-    if phase in (Phase.PROGRESSING, Phase.WAITING_PROMOTION):
+    if phase in ANALYSED:
         text = f"Rolling back {draft.place}: {gone}"
         return roll_back(draft, Reason.TARGET_MISSING, text, alert=text)
     text = f"{gone}, routing all traffic to primary"
@@ -120,12 +122,17 @@ def _frozen(draft: Draft) -> Draft:
 
 
 def invalid(draft: Draft) -> Draft:
-    """Traffic stays unless it goes to nobody; a rollout in the middle is held for one progress deadline, then ends."""
+    """Traffic stays unless it goes to nobody, or to what nobody analysed.
+
+    A rollout in the middle is held for one progress deadline, then ends.
+    """
     status = draft.status
     text = "; ".join(draft.seen.problems)
     noted = draft if status.invalid_since else draft.set(invalid_since=draft.seen.now)
     if status.canary_weight and (gone := gate.target_gone(draft.canary, draft.seen)):
         return target_gone(noted, gone)
+    if (left := _leave_unanalysed(noted, text)) is not None:
+        return left
     running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
     overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.deadline
     if running and overdue and not status.returning:
@@ -136,3 +143,15 @@ def invalid(draft: Draft) -> Draft:
     return noted.hold(
         Reason.INVALID, text, waiting_for="target", alert=f"Canary {draft.place} is invalid: {text}", severity="error"
     )
+
+
+def _leave_unanalysed(draft: Draft, problems: str) -> Draft | None:
+    """The analysis is held, but what users meet has moved on: they leave at once (of a valid one it starts again)."""
+    status, revision = draft.status, draft.seen.target_revision
+    met = status.phase in ANALYSED and status.canary_weight > 0 and status.route_step > 0
+    if not met or revision in ("", status.canary_revision):
+        return None
+    if revision == status.promoted_revision:
+        return revert(draft)
+    message = f"Rolling back {draft.place}: {draft.target_place} runs a revision that cannot be analysed: {problems}"
+    return roll_back(draft, Reason.INVALID, message, alert=message)

@@ -68,6 +68,8 @@ class Oracle:
             self._judge_moves(found, decision)
             self._judge_promotion(world, found, after)
             _judge_return(found, after)
+        if found.looks:
+            _judge_users(found, after)
         if found.decides:
             self._judge_events(found, after)
         words.judge(found, after, self.traffic)
@@ -178,11 +180,6 @@ class Oracle:
         asked = before.returning is None and before.skip_to != "skipAnalysis"
         if before.phase in HEARD and found.slot and found.signalled() and (asked or before.phase is Phase.WAITING):
             assert ended, f"a rollback hook said yes, and it is {after.phase}"
-        if before.phase in ANALYSED:
-            if found.target_gone:
-                assert after.canary_weight == 0, "users stay on a target that is gone"
-            if found.revision != before.canary_revision:
-                assert after.canary_weight == 0, "users meet a revision that nobody has analysed"
         if after.phase in ANALYSED:
             allowed = max(1, found.canary.spec.analysis.threshold)
             assert after.failed_checks < allowed, "the threshold is reached, and it goes on"
@@ -244,6 +241,15 @@ class Oracle:
             self._refused = ""
         if after.phase is Phase.FAILED is not before.phase and after.canary_revision == found.revision:
             self._refused = found.revision
+
+
+def _judge_users(found: Witness, after: CanaryStatus) -> None:
+    """While they try what is analysed."""
+    if found.before.phase in ANALYSED:
+        if found.target_gone:
+            assert after.canary_weight == 0, "users stay on a target that is gone"
+        if found.revision != found.before.canary_revision:
+            assert after.canary_weight == 0, "users meet a revision that nobody has analysed"
 
 
 def _accepts(found: Witness, decision: Decision, verb: Verb) -> bool:

@@ -66,12 +66,16 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Witness:
-    """``decides``: whether anything may be decided at all; ``slot``: one that is judged for the first time."""
+    """``decides``: whether anything may be decided at all; ``slot``: one that is judged for the first time.
+
+    ``looks``: whether users are looked after, also where nothing can be decided because it is invalid.
+    """
 
     canary: Canary
     stimulus: Stimulus
     now: datetime
     decides: bool
+    looks: bool
     slot: datetime | None
     revision: str
     target_gone: bool
@@ -105,13 +109,15 @@ def witness(world: World, traffic: Traffic, canary: Canary, seen: Observation, j
     stimulus, status = seen.stimulus, canary.status
     slot = _slot(stimulus, world.now) if isinstance(stimulus, Tick) else None
     fresh = slot is not None and (judged is None or slot > judged)
-    hands_off = canary.spec.suspend or canary.deleting or bool(seen.problems) or isinstance(stimulus, Command)
+    hands_off = canary.spec.suspend or canary.deleting or isinstance(stimulus, Command)
+    looks = not hands_off and bool(status.route_step)
     target = world.target
     return Witness(
         canary=canary,
         stimulus=stimulus,
         now=world.now,
-        decides=not hands_off and bool(status.route_step),
+        decides=looks and not seen.problems,
+        looks=looks,
         slot=slot if fresh else None,
         revision=Workload(target).revision(world.configs) if target else "",
         target_gone=_gone(target, status),
