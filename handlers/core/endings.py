@@ -104,7 +104,7 @@ def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
     if not draft.status.promoted_revision:
         return _stay(draft, ending)
     back = draft.enter(Phase.PROMOTING).run_on_primary(draft.status.promoted_revision).set(returning=ending)
-    return _frozen(back).go_on("primary")
+    return freezing.begun(back).go_on("primary")
 
 
 def _stay(draft: Draft, ending: Returning) -> Draft:
@@ -113,12 +113,7 @@ def _stay(draft: Draft, ending: Returning) -> Draft:
         text = f"{ending.message}; the revision that {draft.primary_place} ran before is not known"
         return draft.hold(ending.reason, text, waiting_for="primary", alert=text, severity="error")
     failed = draft.set(returning=ending).enter(Phase.FAILED, primary_revision="", primary_step=0)
-    return _frozen(failed).go_on("primary")
-
-
-def _frozen(draft: Draft) -> Draft:
-    """The users who stay on the target keep the pods that they have (:mod:`freezing`)."""
-    return draft.rescale_target() if freezing.freezes(draft.status) else draft
+    return freezing.begun(failed).go_on("primary")
 
 
 def invalid(draft: Draft) -> Draft:

@@ -1,8 +1,9 @@
 """Users who are left on the target meet no pods that nobody analysed, whatever is pushed to it meanwhile.
 
-While a failed promotion goes back, the target's pods are the only good ones there are, and Kubernetes would replace all
-of them as soon as somebody pushes a fix. So they are frozen: a Deployment is paused, a DaemonSet waits for somebody to
-delete its pods. What the spec said before is kept beside it, and comes back when those users have left.
+While the primary is given a revision, or goes back from it, the target's pods are the only ones known to be good, and
+Kubernetes would replace all of them as soon as somebody pushes a fix. So from the promotion on they are frozen: a
+Deployment is paused, a DaemonSet waits for somebody to delete its pods. What the spec said before is kept beside it,
+and comes back when those users have left.
 """
 
 from __future__ import annotations
@@ -18,9 +19,15 @@ from schemas.workload import FROZEN, Workload
 
 
 def freezes(status: CanaryStatus) -> bool:
-    """Whether users are on the target only because the primary cannot take them."""
-    back = status.phase is Phase.PROMOTING and status.returning is not None
-    return status.canary_weight > 0 and (back or status.phase in IDLE)
+    """Whether users are on the target only because the primary cannot take them yet, or again."""
+    return status.canary_weight > 0 and status.phase in (Phase.PROMOTING, *IDLE)
+
+
+def begun(draft: Draft) -> Draft:
+    """The target is written once more where it has pods that are to be kept from here on."""
+    target = draft.seen.target_workload
+    keeps = freezes(draft.status) and target is not None and bool(kind_of(draft.canary).frozen(target))
+    return draft.rescale_target() if keeps else draft
 
 
 def turned(canary: Canary, target: Workload) -> tuple[dict[str, str | None], Object]:

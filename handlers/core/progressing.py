@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.core import endings
+from handlers.core import endings, freezing
 from handlers.core.approvals import HELD_IN, hear_gates, hold_closed, hold_paused, is_approved, pass_open
 from handlers.core.beginnings import from_zero
 from handlers.core.draft import Draft
@@ -297,4 +297,4 @@ def promote(draft: Draft) -> Draft:
     """Copy the analysed revision to the primary: its snapshot, never the live target."""
     promoted = draft.enter(Phase.PROMOTING, returning=None, approved=None).run_on_primary(draft.status.canary_revision)
     text = f"Copying {draft.target_place} template spec to {draft.primary_place}"
-    return promoted.go_on("primary").tell(Reason.PROMOTING, text)
+    return freezing.begun(promoted).go_on("primary").tell(Reason.PROMOTING, text)

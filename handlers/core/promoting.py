@@ -31,8 +31,8 @@ def promoting(draft: Draft) -> Draft:
     text = primary_not_ready(draft.canary, found)
     late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline
     if not (found.stuck or late):
-        return draft.hold(Reason.NOT_READY, text, waiting_for="primary")
-    if not canary_readiness(draft.canary, draft.seen).ready and draft.status.canary_weight:
+        return draft.hold(Reason.NOT_READY, text + _what_waits(draft), waiting_for="primary")
+    if draft.status.canary_weight and not _served(draft):
         return draft.hold(
             Reason.DEADLINE_EXCEEDED,
             f"neither side is ready: {text}",
@@ -44,6 +44,19 @@ def promoting(draft: Draft) -> Draft:
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
     alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _served(draft: Draft) -> bool:
+    """Of a target whose pods were kept its controller may count none any more: another template waits there."""
+    target = draft.seen.target_workload
+    kept = target is not None and target.frozen is not None and handover.carries(draft)
+    return kept or canary_readiness(draft.canary, draft.seen).ready
+
+
+def _what_waits(draft: Draft) -> str:
+    """Whoever has pushed a fix is told why its pods do not come."""
+    pushed = draft.seen.target_revision not in ("", draft.status.canary_revision)
+    return freezing.meanwhile(draft) if pushed else ""
 
 
 def _left_on_nothing(draft: Draft) -> Draft | None:

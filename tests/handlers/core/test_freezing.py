@@ -82,12 +82,13 @@ def test_a_note_that_nobody_can_read_undoes_nothing(text: str) -> None:
     assert Workload(item).spec == item["spec"]
 
 
-def test_users_are_left_on_the_target_by_a_promotion_that_goes_back_and_by_nothing_else() -> None:
+def test_pods_are_kept_for_users_while_the_primary_gets_a_revision_or_goes_back_from_it_and_at_no_other_time() -> None:
     back = Returning(phase=Phase.FAILED)
     left = CanaryStatus(phase=Phase.PROMOTING, canary_weight=50, returning=back)
     assert freezing.freezes(left)
     assert freezing.freezes(CanaryStatus(phase=Phase.FAILED, canary_weight=100)), "by the peer"
-    for other in ({"canary_weight": 0}, {"returning": None}, {"phase": Phase.PROGRESSING}):
+    assert freezing.freezes(left.model_copy(update={"returning": None}))
+    for other in ({"canary_weight": 0}, {"phase": Phase.PROGRESSING}, {"phase": Phase.FINALISING}):
         assert not freezing.freezes(left.model_copy(update=other))
 
 
