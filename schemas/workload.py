@@ -9,7 +9,7 @@ from typing import Any
 
 from schemas.gloo import fence_of
 from schemas.kinds import KINDS
-from schemas.kinds.anatomy import FROZEN, Kind, Patience, Readiness, frozen, spec_of_user
+from schemas.kinds.anatomy import FROZEN, Kind, Patience, Readiness, frozen, is_kept, spec_of_user
 from schemas.revision import REVISION, TEMPLATE, digest, revision_hash
 
 TARGET_STEP = "canarybus.dev/target-step"
@@ -70,12 +70,22 @@ class Workload:
     @property
     def spec(self) -> Mapping[str, Any]:
         """As its user wrote it, also while its pods are frozen."""
-        return spec_of_user(self.item)
+        return spec_of_user(self.item, self._says.keeps)
 
     @property
     def frozen(self) -> Mapping[str, Any] | None:
-        """A merge patch of the spec that lets its pods be replaced again; None when they may be."""
-        return frozen(self.item)
+        """A merge patch of the spec that gives it back as its user wrote it last; None when we have frozen nothing."""
+        return frozen(self.item, self._says.keeps)
+
+    @property
+    def keeps(self) -> Mapping[str, Any]:
+        """A merge patch of the spec with which another template replaces no pods; empty for a Service."""
+        return self._says.keeps
+
+    @property
+    def thawed(self) -> bool:
+        """Whether somebody has written over what keeps its pods: an apply of the manifest, most likely."""
+        return self.frozen is not None and not is_kept(self.item, self._says.keeps)
 
     @property
     def resting(self) -> bool:

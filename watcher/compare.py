@@ -154,6 +154,14 @@ def parked_cause(canary: Watched, target: Meta, found: Object) -> Cause | None:
     return Cause(ChangeReason.REVISION, str(canary.target), version, version)
 
 
+def thawed_cause(canary: Watched, target: Meta, found: Object) -> Cause | None:
+    """Somebody has undone what keeps the target's pods for the users who are on it."""
+    if canary.compared is None or not canary.weight or not Workload(found).thawed:
+        return None
+    version = f"{target.stamp}.{canary.step}.thawed"
+    return Cause(ChangeReason.REVISION, str(canary.target), version, version)
+
+
 def config_is_suspect(canary: Watched, key: Key, found: Meta | None) -> bool:
     """Whether a ConfigMap or Secret that the target names is in another version than the status has it."""
     if canary.suspended or canary.deleting or (canary.compared is None and not canary.invalid):

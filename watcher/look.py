@@ -30,6 +30,7 @@ from watcher.compare import (
     revision_cause,
     revision_of,
     spec_cause,
+    thawed_cause,
     verdict_cause,
 )
 from watcher.fleet import Fleet, Record
@@ -109,8 +110,8 @@ class Look:
                 return None
             meta = Meta.of(item, canary.target.kind)
             self._revision = self._made_of(meta), revision_of(item, canary.target.kind, canary.configs)
-            if parked := parked_cause(canary, meta, item):
-                return parked
+            if undone := parked_cause(canary, meta, item) or thawed_cause(canary, meta, item):
+                return undone
         if self._revision is None:
             return None
         return revision_cause(canary, meta, self._revision[1], before=before[1] if before else None)

@@ -9,6 +9,8 @@ and comes back when those users have left.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from handlers.core.draft import Draft
 from handlers.core.kinds import kind_of
@@ -38,10 +40,22 @@ def turned(canary: Canary, target: Workload) -> tuple[dict[str, str | None], Obj
     if not freezes(canary.status):
         return ({FROZEN: None}, dict(target.frozen)) if target.frozen is not None else ({}, {})
     change = kind_of(canary).frozen(target)
-    if target.frozen is not None or not change or not target.resting:
+    if target.frozen is not None:
+        # pods are being replaced already, but each one less is one that nobody analysed less
+        return ({FROZEN: _noted(target.frozen)}, change) if target.thawed else ({}, {})
+    if not change or not target.resting:
         return {}, {}
     before = {field: target.item["spec"].get(field) for field in change}
-    return {FROZEN: json.dumps(before, sort_keys=True)}, change
+    return {FROZEN: _noted(before)}, change
+
+
+def _noted(before: Mapping[str, Any]) -> str:
+    return json.dumps(before, sort_keys=True)
+
+
+def is_undone(canary: Canary, target: Workload) -> bool:
+    """Whether an apply of the target's manifest has thawed it, whatever we believe: it is frozen again in each wake."""
+    return freezes(canary.status) and target.thawed
 
 
 def meanwhile(draft: Draft) -> str:

@@ -88,10 +88,18 @@ class Workloads:
     async def target(self, canary: Canary, seen: Observation) -> None:
         """Once per transition: afterwards its replicas belong to the HPA, to GitOps, to people."""
         target = seen.target_workload
-        if target is None or not (makes(canary, seen) or canary.deleting):
+        if target is None:
             return
         status = canary.status
         fence = target.fence(TARGET_STEP)
+        if fence == status.target_step and freezing.is_undone(canary, target):
+            # an invalid one, too: its users stay
+            marks, spec = freezing.turned(canary, target)
+            again = {**_annotated(target, marks), "spec": spec}
+            await self._kube.patch(_resource(canary), canary.metadata.namespace, canary.target, again)
+            return
+        if not (makes(canary, seen) or canary.deleting):
+            return
         if not status.target_step or fence == status.target_step or status.target_step < fence <= status.step:
             return
         match target_turn(canary, seen):
@@ -146,7 +154,7 @@ def _primary_due(status: CanaryStatus, existing: Workload | None) -> bool:
     return fence != status.primary_step or not existing.runs(status.primary_revision)
 
 
-def _annotated(existing: Workload, marks: Mapping[str, str]) -> Mapping[str, Any]:
+def _annotated(existing: Workload, marks: Mapping[str, str | None]) -> Mapping[str, Any]:
     return {"metadata": {"resourceVersion": existing.resource_version, "annotations": marks}}
 
 

@@ -38,6 +38,11 @@ class Patience(NamedTuple):
 class Kind(Protocol):
     """The same questions for each kind; one module answers them for one kind."""
 
+    @property
+    def keeps(self) -> Item:
+        """A merge patch of the spec with which another template replaces no pods."""
+        ...
+
     def content(self, item: Item) -> Item:
         """What a revision is: hashed, kept in a snapshot, promoted."""
         ...
@@ -65,18 +70,41 @@ FROZEN = "canarybus.dev/frozen"
 """On a target whose pods are not replaced for now: the merge patch that gives its spec back what its user wrote."""
 
 
-def frozen(item: Item) -> Item | None:
-    """What an annotation says that nobody can read is not ours to undo."""
+def frozen(item: Item, keeps: Item) -> Item | None:
+    """What an annotation says that nobody can read is not ours to undo; nor is what somebody has written over ours."""
     text = (item["metadata"].get("annotations") or {}).get(FROZEN, "")
     with suppress(ValueError):
         found = json.loads(text)
-        return found if isinstance(found, dict) else None
+        if isinstance(found, dict):
+            live = item["spec"]
+            return {field: _of_user(live.get(field), keeps.get(field), before) for field, before in found.items()}
     return None
 
 
-def spec_of_user(item: Item) -> Item:
+def _of_user(live: Any, ours: Any, before: Any) -> Any:
+    """A field as its user wrote it last: ``before`` where it is still as we wrote it."""
+    if not isinstance(ours, Mapping):
+        return before if live == ours else live
+    if not isinstance(live, Mapping) or not any(value == live.get(key) for key, value in ours.items() if value):
+        return live
+    since = {key: value for key, value in live.items() if ours.get(key) != value}
+    return {**(before or {}), **since} if since else before
+
+
+def is_kept(item: Item, keeps: Item) -> bool:
+    """Whether another template replaces none of its pods."""
+    return all(_says(item["spec"].get(field), wanted) for field, wanted in keeps.items())
+
+
+def _says(live: Any, wanted: Any) -> bool:
+    if not isinstance(wanted, Mapping):
+        return bool(live == wanted)
+    return isinstance(live, Mapping) and all(live.get(key) == value for key, value in wanted.items() if value)
+
+
+def spec_of_user(item: Item, keeps: Item) -> Item:
     """Without what keeps its pods as they are."""
-    whole = {**item["spec"], **(frozen(item) or {})}
+    whole = {**item["spec"], **(frozen(item, keeps) or {})}
     return {key: value for key, value in whole.items() if value is not None}
 
 

@@ -11,6 +11,8 @@ SCALE_TO_ZERO = "flagger.app/scale-to-zero"
 
 
 class DaemonSetKind:
+    keeps: Item = {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
+
     def content(self, item: Item) -> Item:
         """The template without what parks it; no node selector is the same as an empty one."""
         whole = template_of_user(item)

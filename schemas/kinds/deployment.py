@@ -10,6 +10,8 @@ from schemas.kinds.anatomy import Item, Patience, Readiness, behind, pod_selecto
 
 
 class DeploymentKind:
+    keeps: Item = {"paused": True}
+
     def content(self, item: Item) -> Item:
         return template_of_user(item)
 

@@ -11,6 +11,8 @@ _ASSIGNED = ("healthCheckNodePort",)
 
 
 class ServiceKind:
+    keeps: Item = {}
+
     def content(self, item: Item) -> Item:
         """The spec without what the API server assigns: another address or node port is no other revision."""
         spec = {key: value for key, value in item["spec"].items() if key not in _ASSIGNED}

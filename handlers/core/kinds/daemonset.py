@@ -54,8 +54,8 @@ class DaemonSetTarget:
         """A node selector that no node has, or its absence."""
         return {"template": {"spec": {"nodeSelector": {SCALE_TO_ZERO: None if size else "true"}}}}
 
-    def frozen(self, target: Workload) -> Object:  # noqa: ARG002 - whatever it is now
-        return {"updateStrategy": {"type": "OnDelete", "rollingUpdate": None}}
+    def frozen(self, target: Workload) -> Object:
+        return dict(target.keeps)
 
     def primary_not_ready(self, place: str, found: Readiness) -> str:
         return f"primary daemonset {place} not ready: {found.message}"

@@ -58,7 +58,7 @@ class DeploymentTarget:
 
     def frozen(self, target: Workload) -> Object:
         """Whoever has paused it himself goes on himself."""
-        return {} if target.item["spec"].get("paused") else {"paused": True}
+        return {} if target.item["spec"].get("paused") else dict(target.keeps)
 
     def primary_not_ready(self, place: str, found: Readiness) -> str:
         return f"{place} not ready: {found.message}"

@@ -39,6 +39,7 @@ class Projected(Cluster):
             return
         if not status.step or (canary.spec.suspend and status.settled):
             return
+        self._freeze_again(canary)
         if not makes(canary, seen):
             self._return_broken(status, seen)
             if seen.repairable or status.returning:
@@ -50,6 +51,11 @@ class Projected(Cluster):
         self._project_primary(canary)
         self._project_scaler(canary)
         self._project_target(canary, seen)
+
+    def _freeze_again(self, canary: Canary) -> None:
+        if self.target is not None and freezing.is_undone(canary, Workload(self.target)):
+            marks, kept = freezing.turned(canary, Workload(self.target))
+            self.target = shapes.merge(self.target, {"metadata": {"annotations": marks}, "spec": kept})
 
     def _project_deletion(self, canary: Canary, seen: Observation) -> None:
         status = canary.status
