@@ -26,6 +26,9 @@ def idle(draft: Draft) -> Draft:
     if status.canary_weight:
         return _left_on_canary(draft)
     if status.route_step and not status.promoted_revision:
+        if draft.seen.primary is None:
+            # all traffic is sent to it: there is nothing to take stock of, and nobody is served
+            return only_refused(draft) or _primary_again(draft)
         return take_stock(draft).because(Reason.ADOPTED, f"{draft.primary_place} is taken over as it is")
     if revision == status.promoted_revision:
         # back to the promoted revision: the refused one is new again when it comes back
