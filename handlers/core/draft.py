@@ -37,6 +37,7 @@ class Draft:
     checks: tuple[CheckResult, ...] = ()
     reason: str = ""
     message: str = ""
+    hold_told: Notice | None = None
 
     @classmethod
     def begin(cls, canary: Canary, seen: Observation) -> Draft:
@@ -141,16 +142,22 @@ class Draft:
     ) -> Draft:
         """Nothing advances, and people can see why. Told once, and again only when the sentence changes.
 
+        Of several holds in one wake the last is committed, and only that is told: compared with each other they would
+        be news in every wake.
+
         ``alarmed``: whether the same reason, if it is there already, has alerted anybody.
         """
-        before = self._ready()
+        before = conditions.of_type(conditions.unveiled(self.canary.status), conditions.READY)
         same = before is not None and before.reason == reason.value and before.message == message
-        held = self.set(waiting_for=waiting_for).because(reason, message)._set_ready("False", reason.value, message)
+        others = tuple(notice for notice in self.notices if notice is not self.hold_told)
+        alone = replace(self, notices=others, hold_told=None)
+        held = alone.set(waiting_for=waiting_for).because(reason, message)._set_ready("False", reason.value, message)
         if same or quiet:
             return held
         again = alarmed and before is not None and before.reason == reason.value
         # a new sentence of the same kind is an event, no second alert
-        return held.tell(reason, message, warn=warn, alert=alert, severity=None if again else severity)
+        told = held.tell(reason, message, warn=warn, alert=alert, severity=None if again else severity)
+        return replace(told, hold_told=told.notices[-1])
 
     def go_on(self, waiting_for: WaitingFor = "") -> Draft:
         """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
@@ -165,6 +172,11 @@ class Draft:
         """The reason of what keeps it from advancing; empty when nothing does."""
         ready = self._ready()
         return ready.reason if ready is not None and ready.status == "False" else ""
+
+    @property
+    def holds_now(self) -> bool:
+        """Whether this wake itself found what keeps it from advancing, not only one before it."""
+        return bool(self.reason) and self.held_for == self.reason
 
     def _ready(self) -> Condition | None:
         return conditions.of_type(self.status, conditions.READY)

@@ -112,7 +112,9 @@ def _stay(draft: Draft, ending: Returning) -> Draft:
     if not draft.status.canary_weight:
         text = f"{ending.message}; the revision that {draft.primary_place} ran before is not known"
         return draft.hold(ending.reason, text, waiting_for="primary", alert=text, severity="error")
-    failed = draft.set(returning=ending).enter(Phase.FAILED, primary_revision="", primary_step=0)
+    # it was not sent back to anything: no deadline for that runs while users stay on the canary
+    unknown = {"primary_revision": "", "primary_step": 0, "primary_not_ready_since": None}
+    failed = draft.set(returning=ending).enter(Phase.FAILED, **unknown)
     return freezing.begun(failed).go_on("primary")
 
 

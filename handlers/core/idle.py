@@ -36,6 +36,9 @@ def idle(draft: Draft) -> Draft:
     if revision == status.applied_revision:
         return _at_rest(draft)
     if status.paused:
+        if draft.holds_now:
+            # what keeps users from being served says more than that somebody paused; in turns both would alert for ever
+            return draft
         text = f"New revision of {draft.target_place} waits: {paused_by(status)}"
         return draft.hold(Reason.PAUSED, text, waiting_for="gate")
     return accept(draft)
@@ -76,7 +79,7 @@ def _at_rest(draft: Draft) -> Draft:
         return draft.hold(Reason.SOURCE_MISSING, text, waiting_for="source", alert=text, severity="warn")
     if given_back := handover.hand_back(draft):
         return given_back
-    if draft.held_for == Reason.GATEWAY_BEHIND.value:
+    if found.applied and draft.held_for == Reason.GATEWAY_BEHIND.value:
         draft = draft.tell(Reason.MENDED, f"{_route(draft)} is accepted by the gateway again")
     return draft.go_on()
 
