@@ -99,7 +99,10 @@ def succeed(draft: Draft) -> Draft:
 
 
 def go_back(draft: Draft, phase: Phase, reason: Reason, message: str) -> Draft:
-    """While promoting: the primary goes back to the promoted revision first; traffic follows when it is seen ready."""
+    """While promoting: the primary goes back to the promoted revision first; traffic follows when it is seen ready.
+
+    Where nothing can begin it only holds (``holds_now``), and has told so itself.
+    """
     ending = Returning(phase=phase, reason=reason, message=message)
     if not draft.status.promoted_revision:
         return _stay(draft, ending)
@@ -134,7 +137,8 @@ def invalid(draft: Draft) -> Draft:
     overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.deadline
     if running and overdue and not status.returning:
         if status.phase in (Phase.PROMOTING, Phase.FINALISING):
-            return go_back(noted, Phase.FAILED, Reason.INVALID, text).tell(Reason.INVALID, text, warn=True)
+            back = go_back(noted, Phase.FAILED, Reason.INVALID, text)
+            return back if back.holds_now else back.tell(Reason.INVALID, text, warn=True)
         message = f"Rolling back {draft.place} still invalid after the progress deadline: {text}"
         return roll_back(noted, Reason.INVALID, message, alert=message)
     return noted.hold(

@@ -97,7 +97,9 @@ def _following(canary: Canary, shortest: float) -> str:
 def _commands(canary: Canary) -> tuple[str, ...]:
     """What a person can ask for now, in words to paste."""
     status, place = canary.status, f"{canary.metadata.namespace}.{canary.metadata.name}"
-    verbs = [] if status.returning else list(_CAN.get(status.phase, ()))
+    # while waiting it says only where a revision that is taken back came from: nothing returns
+    returns = status.returning and status.phase is not Phase.WAITING
+    verbs = [] if returns else list(_CAN.get(status.phase, ()))
     if status.paused:
         verbs = ["resume", *(verb for verb in verbs if verb != "pause")]
     if status.closed_gate and "approve" not in verbs:

@@ -236,6 +236,8 @@ def waiting(draft: Draft) -> Draft:
         return back.set(last_applied_spec=status.last_promoted_spec).go_on().tell(Reason.REVERTED, text)
     if seen.target_revision != status.canary_revision:
         return _newer(draft)
+    if draft.seen.primary is None and (lost := endings.primary_lost(draft)):
+        return lost
     kind = HookType.CONFIRM_ROLLOUT
     if status.paused:
         return hold_paused(draft)

@@ -42,6 +42,8 @@ def promoting(draft: Draft) -> Draft:
         )
     message = f"Promotion of {draft.target_place} failed, primary not ready: {text}"
     failed = endings.go_back(draft, Phase.FAILED, Reason.PROMOTION_FAILED, message)
+    if failed.holds_now:
+        return failed
     alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
 
@@ -71,7 +73,8 @@ def _reverted(draft: Draft) -> Draft | None:
     if not seen.target or not seen.target_revision == status.promoted_revision != status.canary_revision:
         return None
     text = f"{draft.target_place} is back on the promoted revision, returning {draft.primary_place} to it"
-    return endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text).tell(Reason.REVERTED, text)
+    back = endings.go_back(draft, Phase.SUCCEEDED, Reason.REVERTED, text)
+    return back if back.holds_now else back.tell(Reason.REVERTED, text)
 
 
 def _asked_to_roll_back(draft: Draft) -> Draft | None:
@@ -80,6 +83,9 @@ def _asked_to_roll_back(draft: Draft) -> Draft | None:
     if told is None:
         return None
     back = endings.go_back(told, Phase.FAILED, Reason.ROLLBACK_REQUESTED, text_of(draft))
+    if back.holds_now:
+        # the hook goes on asking: only the hold is told
+        return endings.go_back(draft, Phase.FAILED, Reason.ROLLBACK_REQUESTED, text_of(draft))
     return back.tell(Reason.ROLLBACK_REQUESTED, text_of(draft), warn=True, alert=ALERT, severity="warn")
 
 

@@ -65,7 +65,6 @@ def test_former_routes_in_use_and_a_pause_do_not_take_turns() -> None:
     world = World().until(Phase.INITIALIZED)
     world.tick(2)
     world.edit(service={"port": 9898, "name": "web"})
-    world.until(Phase.INITIALIZED)
     world.orphans = (Orphan(kind="RouteTable", name="podinfo", ours=True, retired=world.now, verdict=Verdict.ACCEPTED),)
     world.tick(2)
     world.command("pause", by="ann")
