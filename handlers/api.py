@@ -17,6 +17,7 @@ from nats.micro.request import Request
 from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
 from handlers.adapters.errors import AdapterError, TransientError
+from handlers.adapters.round_trip import round_trip
 from handlers.addressees import Addressees
 from handlers.advance import Advance
 from handlers.core.explain import explain
@@ -69,7 +70,7 @@ class Api:
         await self._endpoint("list", "canary.api.list", self._list)
         await self._endpoint("list-namespace", "canary.api.list.*", self._list)
         # the server knows of all of them before anybody is told that we are ready
-        await self._client.flush()
+        await round_trip(self._client)
         return self
 
     async def __aexit__(self, *_: object) -> None:

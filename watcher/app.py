@@ -16,6 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from handlers.adapters.bus import Bus, connection_options
 from handlers.adapters.kube import Kube
+from handlers.adapters.round_trip import round_trip
 from handlers.adapters.telemetry import Check
 from schemas.resources import (
     CANARY,
@@ -91,7 +92,7 @@ class Connection:
         self._closing = True
         with suppress(nats.errors.Error, OSError):
             if self.client.is_connected:
-                await self.client.flush(timeout=1)
+                await round_trip(self.client, timeout=1)
         with suppress(nats.errors.Error, OSError):
             await self.client.close()
 

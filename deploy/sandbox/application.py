@@ -9,6 +9,7 @@ import orjson
 from deploy.sandbox import installation
 from deploy.sandbox.follow import Follower
 from handlers.adapters.kube import Kube
+from handlers.adapters.round_trip import round_trip
 from schemas.canary import Ref
 from schemas.resources import DEPLOYMENT
 from schemas.status import Phase
@@ -57,4 +58,4 @@ class Application:
 async def command(bus: Client, verb: str, **body: str) -> None:
     """``nats pub canary.command.<verb>.test.podinfo '{…}'``."""
     await bus.publish(f"canary.command.{verb}.{PODINFO.namespace}.{PODINFO.name}", orjson.dumps(body))
-    await bus.flush()
+    await round_trip(bus)

@@ -14,6 +14,8 @@ import signal
 import nats
 from nats.aio.msg import Msg
 
+from handlers.adapters.round_trip import round_trip
+
 _DEFAULT = "nats://127.0.0.1:4222"
 
 
@@ -35,6 +37,7 @@ async def listen(url: str, subject: str) -> None:
 
     bus = await nats.connect(url)
     await bus.subscribe(subject, cb=show)
+    await round_trip(bus)
     await ended.wait()
     await bus.close()
 

@@ -16,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.subscription import Subscription
 
 from handlers.adapters.kube import Kube, Object
+from handlers.adapters.round_trip import round_trip
 from schemas.resources import (
     CANARY,
     CONFIG_MAP,
@@ -167,7 +168,7 @@ class World:
 
     async def dead_letters(self) -> list[str]:
         """Subjects of messages that nobody could work on: a missing right would be found here."""
-        await self.operator.flush()
+        await round_trip(self.operator)
         found = []
         while self.dead.pending_msgs:
             found.append((await self.dead.next_msg()).subject)

@@ -14,6 +14,7 @@ import pytest
 from nats.aio.client import Client
 
 from handlers.adapters.bus import Bus, provision
+from handlers.adapters.round_trip import round_trip
 from schemas.events import Change, ChangeReason, CommandBody, StepResult, Tick
 from schemas.streams import CONSUMERS, STREAMS
 from tests.deploy.bus import PASSWORDS, deployed_bus
@@ -106,7 +107,7 @@ async def test_the_watcher_makes_the_streams_and_tells_ticks_and_changes(server:
 async def test_the_watcher_may_ask_whether_messages_are_on_disk_when_they_are_confirmed(server: NatsServer) -> None:
     async with _connected(server, "watcher") as (client, refusals):
         assert await Bus(client).preflight() is None
-        await client.flush()
+        await round_trip(client)
         assert refusals.none
 
 
@@ -160,8 +161,8 @@ async def test_people_command_ask_and_listen(server: NatsServer) -> None:
 
         await handlers.subscribe("canary.api.>", cb=answer)
         everything = await client.subscribe("canary.>")
-        await handlers.flush()
-        await client.flush()
+        await round_trip(handlers)
+        await round_trip(client)
         body = CommandBody(by="ci").to_wire()
         stored = await client.request("canary.command.abort.test.podinfo", json.dumps(body).encode())
         assert b"CANARY_COMMANDS" in stored.data

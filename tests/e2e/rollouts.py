@@ -16,6 +16,7 @@ from deploy.sandbox.application import PODINFO, Application
 from deploy.sandbox.follow import Follower
 from deploy.sandbox.sandbox import Sandbox
 from handlers.adapters.kube import Kube
+from handlers.adapters.round_trip import round_trip
 from schemas.status import CanaryStatus, Phase
 from tests.patience import PATIENCE
 
@@ -36,6 +37,7 @@ class Rollouts:
             self.results.append(orjson.loads(message.data))
 
         await self.bus.subscribe("canary.result.>", cb=note)
+        await round_trip(self.bus)
 
     async def judged_by(self, manifest: str, **analysis: Any) -> None:
         """Apply that Canary with ``analysis`` in the place of the manifest's own values; the tape begins here."""

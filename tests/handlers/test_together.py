@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
+from handlers.adapters.round_trip import round_trip
 from schemas.events import Change, ChangeReason
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM, Resource
 from schemas.status import CanaryStatus, Phase
@@ -115,7 +116,7 @@ async def test_what_somebody_edits_in_mid_rollout_is_mended_at_once(
 async def test_what_we_write_ourselves_from_the_first_object_to_a_promotion_is_no_drift(people: Together) -> None:
     house = people.house
     heard = await house.bus.client.subscribe("canary.revision.drift.>")
-    await house.bus.client.flush()
+    await round_trip(house.bus.client)
     await house.prepare(analysis={"interval": "200ms", "stepWeight": 25})
     await people.until(at_rest(Phase.INITIALIZED))
     await house.push("podinfo:2", announce=False)
@@ -139,7 +140,7 @@ async def test_a_lost_service_comes_back_although_weaker_news_came_before_anybod
         async with alone.handlers():
             await with_users(alone)
         heard = await house.bus.client.subscribe("canary.revision.>")
-        await house.bus.client.flush()
+        await round_trip(house.bus.client)
         await house.admin.delete(SERVICE, NAMESPACE, "podinfo-canary")
         await alone.tells("drift", heard)
         ready = Change(namespace=NAMESPACE, name="podinfo", uid=house.uid, reason=ChangeReason.READY, version="1")

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from nats.aio.subscription import Subscription
 
+from handlers.adapters.round_trip import round_trip
 from schemas.resources import (
     CANARY,
     CONFIG_MAP,
@@ -64,7 +65,7 @@ class Drifts:
 @pytest.fixture
 async def drifts(ear: Ear) -> Drifts:
     subscription = await ear.client.subscribe("canary.revision.drift.>")
-    await ear.client.flush()
+    await round_trip(ear.client)
     return Drifts(subscription)
 
 

@@ -9,6 +9,7 @@ from itertools import pairwise
 import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
+from handlers.adapters.round_trip import round_trip
 from schemas.canary import FINALIZER
 from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE
 from tests.handlers.adapters.natsserver import NatsServer
@@ -93,6 +94,7 @@ async def test_the_stream_that_was_deleted_comes_back_and_what_was_lost_with_it_
     await cluster.set_image("stefanprodan/podinfo:6.0.1")
     client = await nats_server.connect()
     published = await client.subscribe("canary.revision.>")
+    await round_trip(client)
     async with begin():
         await published.next_msg(timeout=5)
         await client.jetstream().delete_stream("CANARY_REVISIONS")

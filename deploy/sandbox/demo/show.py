@@ -21,6 +21,7 @@ from deploy.sandbox.installation import connected
 from deploy.sandbox.load import Load
 from deploy.sandbox.memory import Taken, table, taken_by
 from deploy.sandbox.sandbox import HOST, Sandbox
+from handlers.adapters.round_trip import round_trip
 from schemas.status import CanaryStatus, Phase
 
 RATE = 1500.0
@@ -60,6 +61,7 @@ def _chosen(act: Act, name: str | None) -> bool:
 async def _stage(sandbox: Sandbox, scene: Scene, view: View) -> AsyncIterator[Stage]:
     bus = await nats.connect(sandbox.nats_url)
     await bus.subscribe("canary.result.>", cb=scene.result)
+    await round_trip(bus)
     users = Load(sandbox.gateway_url, host=HOST, rate=RATE, at_once=AT_ONCE)
     shares = Shares(users)
     try:

@@ -12,6 +12,8 @@ import nats.errors
 from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from nats.aio.msg import Msg
 
+from handlers.adapters.round_trip import round_trip
+
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +68,7 @@ class Pull:
         inbox = subscription._sub
         with suppress(nats.errors.Error, OSError):
             await inbox._conn._send_unsubscribe(inbox._id)
-            await inbox._conn.flush(timeout=2)  # a round trip: whatever was sent before is here now
+            await round_trip(inbox._conn, timeout=2)  # whatever was sent before is here now
         if self._fetch.done() and not self._fetch.cancelled() and self._fetch.exception() is None:
             for msg in self._fetch.result():
                 self._holder.hold(msg)

@@ -12,6 +12,7 @@ import orjson
 from faststream.nats import NatsBroker
 
 from handlers.adapters.bus import Bus, connection_options
+from handlers.adapters.round_trip import round_trip
 from handlers.adapters.settling import Settling, broker_options
 from schemas.events import Change, ChangeReason, DeadLetter, Tick
 from schemas.settings import Settings
@@ -77,7 +78,7 @@ async def empty(bus: Bus, stream: str) -> None:
 
 async def in_flight(bus: Bus) -> int:
     """Ticks that are with a process, or on their way."""
-    await bus.client.flush()
+    await round_trip(bus.client)
     info = await bus.js.consumer_info("CANARY_TICKS", "analysis")
     return int(info.num_ack_pending or 0)
 
