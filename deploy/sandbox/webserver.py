@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 from deploy.sandbox.messages import CONTINUE, Incoming, RefusedError, Request, Response, refusal, rendered
 
@@ -58,10 +59,9 @@ class WebServer:
         incoming = Incoming(lambda: writer.write(CONTINUE))
         self._idle.add(task)
         try:
-            while await self._exchange(handler, task, incoming, reader, writer):
-                pass
-        except (ConnectionError, asyncio.CancelledError):
-            pass  # the client has left, or we are closing
+            with suppress(ConnectionError, asyncio.CancelledError):  # the client has left, or we are closing
+                while await self._exchange(handler, task, incoming, reader, writer):
+                    continue
         except RefusedError as error:
             writer.write(refusal(error.status))
         finally:

@@ -157,7 +157,8 @@ async def test_a_service_follows_its_selector(kube: Kube, ns: str) -> None:
     await kube.post(path("services", ns), service)
     await _slice(kube, ns, "s", lambda one: not one.get("endpoints"))
     await kube.patch(path("services", ns, "s"), {"spec": {"selector": {"app": "podinfo"}}})
-    await _slice(kube, ns, "s", lambda one: bool(one.get("endpoints")))
+    found = await _slice(kube, ns, "s", lambda one: bool(one.get("endpoints")))
+    assert found["endpoints"][0]["targetRef"]["name"].startswith("podinfo-")
 
 
 async def test_an_autoscaler_lifts_a_running_target_to_its_minimum(kube: Kube, ns: str) -> None:

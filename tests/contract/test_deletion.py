@@ -62,6 +62,7 @@ async def test_children_go_with_their_owner(kube: Kube, ns: str) -> None:
     await kube.post(path("configmaps", ns), child)
     await kube.delete(path("configmaps", ns, "owner"), {"propagationPolicy": "Background"})
     await kube.gone(path("configmaps", ns, "child"))
+    assert await _left(kube, ns) == []
 
 
 async def test_a_child_with_another_living_owner_stays(kube: Kube, ns: str) -> None:
@@ -80,6 +81,7 @@ async def test_a_child_of_nobody_is_collected(kube: Kube, ns: str) -> None:
     child["metadata"]["ownerReferences"] = [_owned_by(nobody)]
     await kube.post(path("configmaps", ns), child)
     await kube.gone(path("configmaps", ns, "child"))
+    assert await _left(kube, ns) == []
 
 
 async def test_in_the_foreground_the_owner_waits_for_its_children(kube: Kube, ns: str) -> None:
@@ -125,6 +127,7 @@ async def test_children_of_a_custom_resource_go_with_it(widgets: Widgets) -> Non
     await kube.post(path("configmaps", widgets.namespace), child)
     await kube.delete(widgets.path("w"))
     await kube.gone(path("configmaps", widgets.namespace, "child"))
+    assert (await kube.get(widgets.path("w"))).code == 404
 
 
 async def test_a_deployment_takes_its_replicasets_and_pods_along(kube: Kube, ns: str) -> None:
@@ -158,3 +161,9 @@ async def test_a_pod_on_a_node_has_its_grace_period_until_the_node_lets_it_go(ku
     assert marked["metadata"]["deletionGracePeriodSeconds"] == 30
     (await kube.delete(path("pods", ns, "p"), {"gracePeriodSeconds": 0})).expect(200)
     assert (await kube.get(path("pods", ns, "p"))).code == 404
+
+
+async def _left(kube: Kube, ns: str) -> list[str]:
+    """Names of ConfigMaps; a cluster puts one of its own into each namespace."""
+    items = (await kube.get(path("configmaps", ns))).expect(200)["items"]
+    return [item["metadata"]["name"] for item in items if item["metadata"]["name"] != "kube-root-ca.crt"]

@@ -7,6 +7,31 @@ import base64
 from .client import Kube, Object, path
 from .conftest import configmap, deployment
 
+POD = {
+    "restartPolicy": "Always",
+    "terminationGracePeriodSeconds": 30,
+    "dnsPolicy": "ClusterFirst",
+    "securityContext": {},
+    "schedulerName": "default-scheduler",
+}
+CONTAINER = {
+    "name": "c",
+    "image": "i",
+    "imagePullPolicy": "Always",
+    "resources": {},
+    "terminationMessagePath": "/dev/termination-log",
+    "terminationMessagePolicy": "File",
+    "ports": [{"containerPort": 80, "protocol": "TCP"}],
+    "readinessProbe": {
+        "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"},
+        "timeoutSeconds": 1,
+        "periodSeconds": 10,
+        "successThreshold": 1,
+        "failureThreshold": 3,
+    },
+}
+"""What the API server makes of the little that the test writes."""
+
 
 async def test_a_deployment_is_filled_in(kube: Kube, ns: str) -> None:
     body: Object = {
@@ -34,29 +59,7 @@ async def test_a_deployment_is_filled_in(kube: Kube, ns: str) -> None:
     assert (spec["revisionHistoryLimit"], spec["progressDeadlineSeconds"]) == (10, 600)
     pod = spec["template"]["spec"]
     container = pod.pop("containers")[0]
-    assert pod == {
-        "restartPolicy": "Always",
-        "terminationGracePeriodSeconds": 30,
-        "dnsPolicy": "ClusterFirst",
-        "securityContext": {},
-        "schedulerName": "default-scheduler",
-    }
-    assert container == {
-        "name": "c",
-        "image": "i",
-        "imagePullPolicy": "Always",
-        "resources": {},
-        "terminationMessagePath": "/dev/termination-log",
-        "terminationMessagePolicy": "File",
-        "ports": [{"containerPort": 80, "protocol": "TCP"}],
-        "readinessProbe": {
-            "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"},
-            "timeoutSeconds": 1,
-            "periodSeconds": 10,
-            "successThreshold": 1,
-            "failureThreshold": 3,
-        },
-    }
+    assert (pod, container) == (POD, CONTAINER)
 
 
 async def test_a_service_gets_an_address_and_its_ports_are_filled_in(kube: Kube, ns: str) -> None:

@@ -154,6 +154,7 @@ async def test_scaling_to_zero_and_back(kube: Kube, ns: str) -> None:
     await kube.until(where, lambda obj: rolled_out(obj) and not status(obj).get("replicas"))
     await kube.patch(where, {"spec": {"replicas": 3}})
     await kube.until(where, lambda obj: rolled_out(obj) and status(obj).get("readyReplicas") == 3)
+    assert len((await kube.get(path("replicasets", ns))).body["items"]) == 1, "the same one scaled"
 
 
 async def test_a_paused_deployment_scales_but_does_not_roll(kube: Kube, ns: str) -> None:
@@ -188,3 +189,4 @@ async def test_old_replicasets_beyond_the_history_are_forgotten(kube: Kube, ns: 
         await kube.patch(where, image(tag), STRATEGIC)
         await kube.until(where, lambda obj, tag=tag: complete(obj) and tag in str(obj["spec"]))  # type: ignore[misc]
     await kube.gone(path("replicasets", ns, first))
+    assert len((await kube.get(path("replicasets", ns))).body["items"]) == 2

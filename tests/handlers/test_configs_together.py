@@ -69,7 +69,8 @@ async def test_a_canary_begins_when_the_content_that_it_misses_is_there(people: 
     await people.house.admin.create(CANARY, canary_object(analysis=SELDOM))
     await people.until(lambda status: status.invalid)
     await contents.config("later", {"a": "b"})
-    await people.until(lambda status: status.phase is Phase.INITIALIZED)
+    begun = await people.until(lambda status: status.phase is Phase.INITIALIZED)
+    assert list(begun.tracked_configs) == ["configmap/later"]
 
 
 async def test_a_rollout_goes_on_when_the_content_that_somebody_took_is_back(

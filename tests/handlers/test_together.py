@@ -239,14 +239,18 @@ async def test_a_deleted_primary_is_made_again_while_nothing_runs(people: Togeth
     await initialized(people)
     lost = await people.house.object(DEPLOYMENT, "podinfo-primary")
     await people.house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
-    await people.exists(DEPLOYMENT, "podinfo-primary", lambda item: item["metadata"]["uid"] != lost["metadata"]["uid"])
+    made = await people.exists(
+        DEPLOYMENT, "podinfo-primary", lambda item: item["metadata"]["uid"] != lost["metadata"]["uid"]
+    )
+    assert made["spec"] == lost["spec"]
 
 
 async def test_a_canary_that_comes_before_its_target_begins_when_that_is_there(people: Together) -> None:
     await people.house.admin.create(CANARY, canary_object(analysis=SELDOM))
     await people.until(lambda status: status.invalid)
     await people.house.admin.create(DEPLOYMENT, deployment())
-    await people.until(lambda status: status.phase is Phase.INITIALIZED)
+    begun = await people.until(lambda status: status.phase is Phase.INITIALIZED)
+    assert begun.promoted_revision == begun.canary_revision != ""
 
 
 async def test_the_younger_of_two_canaries_begins_when_the_older_one_goes(people: Together) -> None:
@@ -256,7 +260,8 @@ async def test_the_younger_of_two_canaries_begins_when_the_older_one_goes(people
     await people.house.admin.create(CANARY, younger)
     await people.until(lambda status: status.invalid, name="younger")
     await people.house.admin.delete(CANARY, NAMESPACE, "podinfo")
-    await people.until(lambda status: not status.invalid, name="younger")
+    begun = await people.until(lambda status: not status.invalid, name="younger")
+    assert begun.phase in (Phase.INITIALIZING, Phase.INITIALIZED)
 
 
 async def test_a_silent_gateway_and_a_drain_are_not_waited_for_by_the_interval(people: Together) -> None:

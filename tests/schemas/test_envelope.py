@@ -94,6 +94,7 @@ def test_an_event_of_ours_of_another_type_is_refused() -> None:
 def test_whatever_comes_is_read_or_refused(data: bytes, subject: str) -> None:
     for where in (TICK.subject, ABORT, subject):
         try:
-            decode(Command, where, data)
+            read = decode(Command, where, data)
         except UnreadableError:
             continue
+        assert read.subject == where

@@ -11,6 +11,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -169,12 +170,10 @@ class Envoy:
         while True:
             if self._process.returncode is not None:
                 raise EnvoyError(f"Envoy ended with code {self._process.returncode}: {self._log.read_text()[-2000:]}")
-            try:
+            with suppress(aiohttp.ClientConnectionError):  # it has not opened its admin port yet
                 async with self._session.get(f"{self._admin}/ready") as answer:
                     if answer.status == 200:
                         return
-            except aiohttp.ClientConnectionError:
-                pass  # it has not opened its admin port yet
             if time.monotonic() > deadline:
                 raise EnvoyError(f"Envoy was not ready within {_STARTED:.0f} s; see {self._log}")
             await asyncio.sleep(_POLL)

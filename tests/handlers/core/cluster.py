@@ -19,10 +19,48 @@ KEYS = ("app", "name", "app.kubernetes.io/name")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Cluster:
+class Contents:
+    """Of the ConfigMaps and Secrets around a target."""
+
+    def __init__(self) -> None:
+        self.configs: dict[str, str] = {}
+        """Checksums of those that the target reads, by key."""
+        self.config_version = ""
+        """Moves when somebody touches one of them; unless said, with its content."""
+        self.restarts = 0
+        """How often running pods of the target were started anew for a content."""
+        self.kept_configs: dict[str, dict[str, str]] = {}
+        """The same in snapshots, by revision."""
+        self.missing_configs: tuple[str, ...] = ()
+        """What it cannot do without and is not there, in sentences."""
+        self.carried_configs: dict[str, str] | None = None
+        """Contents of the copies that a primary of somebody else reads; unless said, the same."""
+
+
+class Troubles:
+    """What keeps pods and routes from following."""
+
+    def __init__(self) -> None:
+        self.room: dict[str, int] = {}
+        """How many pods of a workload find a place to run; unless said, all."""
+        self.not_ready: set[str] = set()
+        """Workloads whose newest pods do not become available."""
+        self.nodes = shapes.NODES
+        """That DaemonSets run on."""
+        self.pod_trouble: dict[str, str] = {}
+        """Why pods of a workload are not ready, by its name; asked once it is past its deadline."""
+        self.stuck: set[str] = set()
+        """Those whose Deployment has exceeded its progress deadline."""
+        self.verdict: str | None = "Accepted"
+        """What the gateway says about new routes; None: nothing at all."""
+
+
+class Cluster(Contents, Troubles):
     """Target, primary and RouteTable. Pods are ready and the gateway is quick unless told otherwise."""
 
     def __init__(self, *, kind: str = "Deployment", drain: float = 0, no_data: str = "hold") -> None:
+        Contents.__init__(self)
+        Troubles.__init__(self)
         self.now = START
         self.rules = Rules(drain=drain, no_data=no_data)
         self.target: dict[str, Any] | None = shapes.make(kind)
@@ -35,36 +73,12 @@ class Cluster:
         self.scaler: dict[str, Any] | None = None
         """The target's autoscaler; the primary's follows it, and keeps to its minimum at once."""
         self.primary_scaler: dict[str, Any] | None = None
-        self.room: dict[str, int] = {}
-        """How many pods of a workload find a place to run; unless said, all."""
-        self.configs: dict[str, str] = {}
-        """Checksums of the ConfigMaps and Secrets that the target reads, by key."""
-        self.config_version = ""
-        """Moves when somebody touches one of them; unless said, with its content."""
-        self.restarts = 0
-        """How often running pods of the target were started anew for a content."""
-        self.kept_configs: dict[str, dict[str, str]] = {}
-        """The same in snapshots, by revision."""
-        self.missing_configs: tuple[str, ...] = ()
-        """What it cannot do without and is not there, in sentences."""
-        self.carried_configs: dict[str, str] | None = None
-        """Contents of the copies that a primary of somebody else reads; unless said, the same."""
         self.older_twin = ""
         self.orphans: tuple[Orphan, ...] = ()
         """What former names left, as far as nobody has cleared it."""
         self.gone = shapes.make(kind)
         """The target while somebody has deleted it."""
         self.snapshots: dict[str, Any] = {}
-        self.not_ready: set[str] = set()
-        """Workloads whose newest pods do not become available."""
-        self.nodes = shapes.NODES
-        """That DaemonSets run on."""
-        self.pod_trouble: dict[str, str] = {}
-        """Why pods of a workload are not ready, by its name; asked once it is past its deadline."""
-        self.stuck: set[str] = set()
-        """Those whose Deployment has exceeded its progress deadline."""
-        self.verdict: str | None = "Accepted"
-        """What the gateway says about new routes; None: nothing at all."""
         self.promoted: list[str] = []
         """Images that the primary was given, in order."""
         self.primary_revisions: list[str] = []

@@ -117,6 +117,7 @@ def test_new_names_wait_for_no_primary_that_sleeps() -> None:
     world.edit(service={"port": 80})
     world.until(Phase.INITIALIZED)
     at_rest(world)
+    assert world.status.observed_generation == world.item["metadata"]["generation"]
 
 
 def test_users_who_were_left_on_the_canary_find_a_primary_that_slept_meanwhile() -> None:
