@@ -13,6 +13,7 @@ from schemas.resources import CANARY, CONTROLLER_REVISION, ROUTE_TABLE, SERVICE,
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House
 from tests.handlers.neighbours import Crash
+from tests.handlers.rollouts import to_the_promotion
 
 
 async def test_a_promotion_goes_from_bootstrap_to_the_new_image(house: House) -> None:
@@ -241,16 +242,7 @@ async def test_a_lost_snapshot_starts_the_analysis_again(house: House) -> None:
     await house.push("podinfo:2")
     await house.tick(2)
     await house.catch_up()
-
-    async def die_before_copying(method: str, path: str) -> None:
-        if method == "PUT":
-            raise Crash
-
-    house.kube.before = die_before_copying
-    with pytest.raises(Crash):
-        await house.tick()
-    house.kube.before = None
-    assert (await house.status()).phase is Phase.PROMOTING
+    await to_the_promotion(house)
     await house.push("podinfo:3", announce=False)
     for name in await house.snapshots():
         await house.admin.delete(CONTROLLER_REVISION, NAMESPACE, name)

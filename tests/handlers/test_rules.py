@@ -17,7 +17,7 @@ from schemas.status import Phase
 from schemas.workload import PRIMARY_STEP, TARGET_STEP
 from tests.handlers.house import NAMESPACE, House
 from tests.handlers.neighbours import Crash
-from tests.handlers.rollouts import EACH_KIND, progressing
+from tests.handlers.rollouts import EACH_KIND, progressing, to_the_promotion
 
 
 @EACH_KIND
@@ -127,15 +127,7 @@ async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) 
 async def test_promotion_copies_the_snapshot_when_the_target_has_moved_on(house: House, kind: str) -> None:
     await progressing(house, kind)
     await house.tick(2)
-
-    async def die_before_copying(method: str, path: str) -> None:
-        if method == "PUT":
-            raise Crash
-
-    house.kube.before = die_before_copying
-    with pytest.raises(Crash):
-        await house.tick()
-    house.kube.before = None
+    await to_the_promotion(house)
     await house.push("podinfo:3", announce=False)
     await house.change()
     assert await house.image() == "podinfo:2"

@@ -14,7 +14,7 @@ from schemas.resources import CANARY, CONFIG_MAP, CONTROLLER_REVISION, DEPLOYMEN
 from schemas.status import Phase
 from tests.handlers.configured import Configured
 from tests.handlers.house import NAMESPACE, House
-from tests.handlers.neighbours import Crash
+from tests.handlers.rollouts import to_the_promotion
 
 
 async def test_a_snapshot_owns_immutable_copies_of_its_contents_which_go_with_it(
@@ -43,16 +43,7 @@ async def _to_the_promotion(house: House, people: Configured) -> None:
     await people.recolour("green")
     await house.tick(2)
     await house.catch_up()
-
-    async def die_before_copying(method: str, path: str) -> None:
-        if method == "PUT":
-            raise Crash
-
-    house.kube.before = die_before_copying
-    with pytest.raises(Crash):
-        await house.tick()
-    house.kube.before = None
-    assert (await house.status()).phase is Phase.PROMOTING
+    await to_the_promotion(house)
 
 
 async def _lose_the_kept_contents(house: House, resource: Any) -> None:

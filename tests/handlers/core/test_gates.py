@@ -7,7 +7,7 @@ import pytest
 from schemas.asked import Approved
 from schemas.status import Phase
 from tests.handlers.core.manifests import SUCCESS_RATE, ab_testing, blue_green, hook, weighted
-from tests.handlers.core.rollouts import with_hooks
+from tests.handlers.core.rollouts import at_the_traffic_gate, with_hooks
 from tests.handlers.core.world import World
 
 
@@ -224,11 +224,7 @@ def test_a_closed_promotion_gate_waits_at_the_full_weight_and_goes_on_judging() 
 
 
 def test_no_data_behind_a_closed_traffic_gate_never_ends_the_rollout() -> None:
-    world = with_hooks("confirm-traffic-increase", metrics=[SUCCESS_RATE])
-    world.push("podinfo:2")
-    world.tick()
-    world.hooks["confirm-traffic-increase"] = False
-    world.tick()
+    world = at_the_traffic_gate()
     world.answer("request-success-rate", outcome="empty")
     world.tick(100)
     assert (world.phase, world.weight) == (Phase.PROGRESSING, 25)
