@@ -20,10 +20,14 @@ class Addressees:
         self._namespaces = settings.namespaces
 
     async def of(self, ref: Ref) -> tuple[Canary, ...]:
-        """By namespace and name; empty when there is none. Raises what the API server refuses."""
+        """By namespace and name; empty when there is none.
+
+        Raises what the API server refuses, and UnreadableStatusError for one that is named alone.
+        """
         found = [item for namespace in self._within(ref.namespace) for item in await self._list(namespace, ref.name)]
-        canaries = [canary for canary in Canary.readable(found) if canary.belongs_to(self._provider)]
-        return tuple(sorted(canaries, key=lambda canary: canary.ref))
+        canaries = Canary.readable(found) if ALL in ref else map(Canary.from_object, found)
+        ours = [canary for canary in canaries if canary.belongs_to(self._provider)]
+        return tuple(sorted(ours, key=lambda canary: canary.ref))
 
     def _within(self, namespace: str) -> Sequence[str | None]:
         """None stands for all of them; where only some are ours, each is asked: the right to list may end there."""

@@ -28,13 +28,13 @@ from handlers.objects import snapshots
 from handlers.objects.farewell import farewell
 from handlers.observe import Observer, Sight
 from handlers.project import Projected, Projector
-from handlers.telling import SOURCE, Count, Teller, count_nothing
+from handlers.telling import SOURCE, Count, Teller, count_nothing, unreadable
 from schemas.base import merge_patch
 from schemas.canary import Canary, HookType, Ref
 from schemas.events import Change, ChangeReason, Command, Reply, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import CanaryStatus
+from schemas.status import CanaryStatus, UnreadableStatusError
 
 _COMMITS = 3
 """Tries at the status write before the wake is left to its successor."""
@@ -105,10 +105,12 @@ class Advance:
         ear = Ear()
         try:
             return await self._try(ref, stimulus, started, ear)
-        except (AdapterError, asyncio.CancelledError) as error:
+        except (AdapterError, UnreadableStatusError, asyncio.CancelledError) as error:
             if ear.signal is not None:
                 # it may be given once only: as a command it is kept until it can be obeyed
                 await self._bus.publish(ear.signal, source=SOURCE)
+            if isinstance(error, UnreadableStatusError):
+                return await self._leave(ref, stimulus, error), "unreadable"
             if isinstance(error, PermanentError):
                 # somebody may give a right, raise a quota, install what is missing
                 raise TransientError(str(error), delay=_REFUSED) from error
@@ -121,7 +123,7 @@ class Advance:
             if sight is None:
                 await self._farewell(stimulus)
             if sight is None or not self._concerns(sight.canary, stimulus):
-                return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404), "foreign"
+                return _absent(ref), "foreign"
             sight = await self._teller.tell_again(sight)
             kept = await self._ask(sight, kept, ear)
             seen = sight.seen.model_copy(update={"answers": kept.answers if kept else None})
@@ -154,6 +156,19 @@ class Advance:
             result = await farewell(self._kube, stimulus, self._observer.now())
             if result is not None:
                 await self._teller.say(result)
+
+    async def _leave(self, ref: Ref, stimulus: Stimulus, why: UnreadableStatusError) -> Reply:
+        """To the release that wrote its status: an older one would decide from half of it. Nothing can be noted there.
+
+        Said in a result whose step no commit has: as often as it is met, it is told once.
+        """
+        item = await self._kube.find(CANARY, ref.namespace, ref.name)
+        canary = Canary.from_object({**item, "status": {}}) if item else None
+        if canary is None or not self._concerns(canary, stimulus):
+            return _absent(ref)
+        text = f"Canary {ref} is left alone: {why}"
+        await self._teller.say(unreadable(canary, stimulus, text, self._observer.now()))
+        return Reply(accepted=False, message=text, code=500)
 
     def _concerns(self, canary: Canary, stimulus: Stimulus) -> bool:
         """Not what was meant for a namesake that is gone, nor another controller's or another installation's Canary."""
@@ -244,6 +259,10 @@ class Advance:
             written = await self._write(canary, canary.status.to_wire(), decision.status)
             if decision.changed:
                 await self._teller.tell(sight, sight.seen, written.status, time.monotonic() - started)
+
+
+def _absent(ref: Ref) -> Reply:
+    return Reply(accepted=False, message=f"there is no Canary {ref} here", code=404)
 
 
 def _told(canary: Canary) -> Reply:

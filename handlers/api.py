@@ -28,6 +28,7 @@ from schemas.canary import Canary, Ref
 from schemas.envelope import UnreadableError, decode
 from schemas.events import ALL, Command, Reply, Verb
 from schemas.names import canary_name
+from schemas.status import UnreadableStatusError
 
 log = logging.getLogger("canarybus.api")
 _DESCRIPTION = "canarybus: what rollouts do, and commands to them"
@@ -126,7 +127,10 @@ class Api:
     async def _one(self, request: Request) -> Canary:
         namespace, name = request.subject.split(".")[3:]
         ref = Ref(namespace, canary_name(name))
-        found = () if ALL in ref else await self._addressees.of(ref)
+        try:
+            found = () if ALL in ref else await self._addressees.of(ref)
+        except UnreadableStatusError as error:
+            raise _RefusedError(500, f"Canary {ref} cannot be read: {error}") from error
         if not found:
             raise _RefusedError(404, f"there is no Canary {ref} here")
         return found[0]

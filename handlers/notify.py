@@ -17,7 +17,7 @@ from schemas.events import NoticeMessage, StepResult
 from schemas.measurement import HookAnswer
 from schemas.resources import CANARY, EVENT
 from schemas.revision import digest
-from schemas.status import Notice, Reason
+from schemas.status import Notice, Reason, UnreadableStatusError
 
 log = logging.getLogger("canarybus.notify")
 SOURCE = "canarybus/handlers"
@@ -50,7 +50,10 @@ class Notifier:
         found = await self._kube.find(CANARY, message.namespace, message.name)
         if found is None:
             return
-        canary = Canary.from_object(found)
+        try:
+            canary = Canary.from_object(found)
+        except UnreadableStatusError as error:
+            raise TransientError(f"Canary {message.ref} is left to a newer release: {error}") from error
         if is_alert(message.receiver):
             await self._alert(canary, message, deliveries, age)
         if hook := by_receiver(event_hooks(canary, self._everywhere)).get(message.receiver):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, PermanentError
 from handlers.adapters.kube import Kube
 from handlers.core.observation import Observation
-from handlers.core.receivers import Everywhere, receivers
+from handlers.core.receivers import KUBERNETES, Everywhere, receivers
 from handlers.observe import Sight
 from schemas.canary import Canary
-from schemas.events import Change, StepResult
+from schemas.events import Change, StepResult, Stimulus
 from schemas.resources import CANARY
 from schemas.settings import Settings
-from schemas.status import IDLE, CanaryStatus
+from schemas.status import IDLE, CanaryStatus, Notice, Reason
 
 log = logging.getLogger("canarybus.advance")
 SOURCE = "canarybus/handlers"
@@ -103,6 +104,24 @@ class Teller:
             notices=last.notices,
             receivers=receivers(canary, last, self._everywhere),
         )
+
+
+def unreadable(canary: Canary, stimulus: Stimulus, text: str, now: datetime) -> StepResult:
+    """``canary`` is without the status that nobody here can read."""
+    return StepResult(
+        namespace=canary.ref.namespace,
+        name=canary.ref.name,
+        uid=canary.metadata.uid,
+        step=0,
+        stimulus=stimulus.label,
+        time=now,
+        phase="",
+        weight=0,
+        reason=Reason.UNREADABLE.value,
+        message=text,
+        notices=(Notice(type="Warning", reason=Reason.UNREADABLE, message=text),),
+        receivers=(KUBERNETES,),
+    )
 
 
 def _fields(result: StepResult, reason: str) -> dict[str, object]:

@@ -174,7 +174,7 @@ class Canary(Wire):
     def from_object(cls, item: dict[str, Any]) -> Canary:
         """Never raises for a bad spec: that is reported as ``problems``, because somebody has to be told.
 
-        Raises ValidationError for a phase that this release does not know: nobody can say what it asks for.
+        Raises UnreadableStatusError for a status that another release wrote: nobody can say what it asks for.
         """
         metadata = Metadata.model_validate(item["metadata"])
         status = CanaryStatus.known(item.get("status") or {})
@@ -189,7 +189,7 @@ class Canary(Wire):
     def readable(cls, items: Iterable[Mapping[str, Any]]) -> Iterator[Canary]:
         """Of many; one that cannot be read is a matter of whoever works on it, and never stands in others' way."""
         for item in items:
-            with suppress(ValidationError):
+            with suppress(ValueError):
                 yield cls.from_object(dict(item))
 
     def in_force(self) -> Canary:

@@ -55,6 +55,7 @@ class Reason(StrEnum):
     LEFT_BEHIND = "LeftBehind"
     NOT_PROMOTED = "NotPromoted"
     DELETED = "Deleted"
+    UNREADABLE = "Unreadable"
     ALERT_FAILED = "AlertFailed"
     COMMAND_ACCEPTED = "CommandAccepted"
     COMMAND_REFUSED = "CommandRefused"

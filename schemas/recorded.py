@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator
 
 from schemas.status import CanaryStatus
 
@@ -14,7 +14,7 @@ def _read(status: Any) -> Any:
     """A newer release may have written what nobody here can read; who hears of the step can do without."""
     try:
         return CanaryStatus.known(status) if isinstance(status, Mapping) else status
-    except ValidationError:
+    except ValueError:
         return None
 
 

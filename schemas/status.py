@@ -47,6 +47,18 @@ WaitingFor = Literal["", "target", "primary", "gateway", "gate", "data", "source
 """What the Canary waits for; a change of that object wakes it at once."""
 
 
+_INDISPENSABLE = frozenset({"phase", "returning", "names"})
+"""On the wire: where a Canary is, how that ends, and under which names."""
+
+
+class UnreadableStatusError(ValueError):
+    """A status that another release wrote, in words that this one does not know."""
+
+    def __init__(self, field: str, value: object) -> None:
+        what = f"status.{field} is {value!r}, which this release does not know"
+        super().__init__(f"{what}: run the release that wrote it, or a newer one")
+
+
 class Condition(Wire):
     """``Promoted`` as the peer's, ``Ready``: whether anything is held (:mod:`handlers.core.conditions`).
 
@@ -211,11 +223,16 @@ class CanaryStatus(Wire):
 
     @classmethod
     def known(cls, item: Mapping[str, Any]) -> CanaryStatus:
-        """Without what a newer release may have written and this one cannot read, but for the phase."""
+        """Without what a newer release may have written and this one cannot read.
+
+        Raises UnreadableStatusError where a decision without it would undo what that release is at.
+        """
         try:
             return cls.model_validate(item)
         except ValidationError as error:
-            strange = {detail["loc"][0] for detail in error.errors() if detail["loc"]} - {"phase"}
+            strange = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+            for field in _INDISPENSABLE & strange:
+                raise UnreadableStatusError(field, item[field]) from error
             return cls.model_validate({key: value for key, value in item.items() if key not in strange})
 
     @property
@@ -229,8 +246,11 @@ class CanaryStatus(Wire):
 
     @property
     def returned(self) -> bool:
-        """A deletion has sent all traffic to the target: its routes are newer than the size that it was given."""
-        return self.phase in (Phase.TERMINATING, Phase.TERMINATED) and self.route_step > self.target_step
+        """A deletion has sent all traffic to the target: its routes are newer than the size that it was given.
+
+        One that another controller began has given it none yet.
+        """
+        return self.phase in (Phase.TERMINATING, Phase.TERMINATED) and self.route_step > self.target_step > 0
 
     @property
     def restored(self) -> bool:
@@ -258,5 +278,6 @@ __all__ = [
     "Refused",
     "Returning",
     "Severity",
+    "UnreadableStatusError",
     "WaitingFor",
 ]

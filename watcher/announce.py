@@ -11,7 +11,8 @@ from typing import Protocol
 
 from handlers.adapters.errors import AdapterError, TransientError
 from handlers.adapters.kube import Kube
-from schemas.events import Change, Message
+from schemas.canary import Canary
+from schemas.events import Change, ChangeReason, Message
 from watcher.compare import Cause, gone_cause
 from watcher.fleet import Fleet, Record
 from watcher.look import Look
@@ -70,7 +71,9 @@ class Announcer:
                 self._fleet.enqueue(uid)
 
     async def _farewell(self, uid: str) -> None:
-        """A Canary that is gone is told of once, by what it left."""
+        """A Canary that is gone is told of once, by what it left; one that nobody here can read, by its name."""
+        if (strange := self._fleet.unreadable.pop(uid, None)) is not None:
+            await self._unreadable(uid, strange)
         canary = self._fleet.departed.pop(uid, None)
         cause = gone_cause(canary) if canary else None
         if canary is None or cause is None:
@@ -79,6 +82,14 @@ class Announcer:
             await self.publish(cause.change(canary))
         except AdapterError:
             self._fleet.departed[uid] = canary
+            self._fleet.enqueue_later(uid, _FIRST_DELAY)
+
+    async def _unreadable(self, uid: str, canary: Canary) -> None:
+        place = {"namespace": canary.ref.namespace, "name": canary.ref.name, "object": f"Canary/{canary.ref.name}"}
+        try:
+            await self.publish(Change(uid=uid, reason=ChangeReason.SPEC, version="unreadable", **place))
+        except AdapterError:
+            self._fleet.unreadable[uid] = canary
             self._fleet.enqueue_later(uid, _FIRST_DELAY)
 
     async def _look(self, uid: str, record: Record) -> None:

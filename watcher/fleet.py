@@ -10,8 +10,6 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from pydantic import ValidationError
-
 from schemas.canary import Canary
 from schemas.resources import CANARY
 from schemas.settings import Settings
@@ -56,6 +54,8 @@ class Fleet:
         self.known: dict[Key, Meta] = {}
         self.departed: dict[str, Watched] = {}
         """Canaries that were deleted, until that is announced."""
+        self.unreadable: dict[str, Canary] = {}
+        """Whose status is another release's, without it; each until it is told of."""
         self._listed: set[tuple[str, str | None]] = set()
         self.ticks = Schedule()
         self.resyncs = Schedule()
@@ -118,7 +118,10 @@ class Fleet:
         if canary is None or not canary.belongs_to(self._settings.provider):
             for meta in (moved.before, moved.after):
                 self._drop(meta.uid if meta else "", moved)
+            if canary is None and moved.item is not None:
+                self._leave(Canary.from_object({**moved.item, "status": {}}))
             return
+        self.unreadable.pop(canary.metadata.uid, None)
         record = self.records.get(canary.metadata.uid)
         watched = Watched.of(
             canary,
@@ -135,6 +138,12 @@ class Fleet:
         self._index.put(watched.uid, watched.objects)
         self._schedule(watched)
         self.enqueue(watched.uid)
+
+    def _leave(self, canary: Canary) -> None:
+        """To whoever knows how to tell people that nobody works on it; the bus drops what is said again soon."""
+        if canary.belongs_to(self._settings.provider):
+            self.unreadable[canary.metadata.uid] = canary
+            self.enqueue(canary.metadata.uid)
 
     def _schedule(self, canary: Watched) -> None:
         if canary.moves:
@@ -179,7 +188,7 @@ def _read(moved: Moved) -> Canary | None:
         return None
     try:
         return Canary.from_object(dict(moved.item))
-    except ValidationError as error:
+    except ValueError as error:
         fields = {"canary": f"{moved.key.name}.{moved.key.namespace}", "error": str(error)}
         _log.error("a Canary cannot be read", extra=fields)
         return None

@@ -86,6 +86,10 @@ async def test_what_is_not_there_what_has_moved_and_what_cannot_be_read_have_cod
     assert unreadable.headers is not None
     assert unreadable.headers["Nats-Service-Error-Code"] == "400"
     assert (await house.status()).phase is Phase.PROGRESSING
+    await house.strange()
+    for verb in ("abort", "get", "explain"):
+        code, _ = await ask(house, f"{verb}.default.podinfo")
+        assert code == "500", verb
 
 
 async def test_a_bus_that_works_before_an_api_server_that_does_not_answers_503(house: House, app: App) -> None:

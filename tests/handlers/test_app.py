@@ -11,8 +11,8 @@ import pytest
 
 from deploy.sandbox.kube import EmbeddedKubernetes
 from handlers.app import App
-from schemas.events import ChangeReason
-from schemas.resources import CANARY
+from schemas.events import Change, ChangeReason
+from schemas.resources import CANARY, Resource
 from schemas.settings import Settings
 from schemas.status import CheckResult, Phase
 from tests.handlers.adapters.natsserver import NatsServer
@@ -85,6 +85,30 @@ async def test_handlers_wait_for_a_definition_that_keeps_the_status(
     assert "kubectl apply --server-side -f deploy/crds" in caplog.text
     starting.cancel()
     await asyncio.wait((starting,))
+
+
+async def test_who_stops_gives_back_at_once_what_nobody_has_begun(house: House, app: App) -> None:
+    begun, go_on = asyncio.Queue[str](), asyncio.Event()
+
+    async def slow(resource: Resource, namespace: str, name: str) -> None:
+        begun.put_nowait(name)
+        await go_on.wait()
+
+    app.kube.find = slow  # type: ignore[method-assign]
+    for name in ("a", "b", "c"):
+        change = Change(namespace="test", name=name, uid=name, reason=ChangeReason.SPEC, version="1")
+        await house.bus.publish(change, source="test")
+    async with asyncio.timeout(10):
+        assert {await begun.get(), await begun.get()} == {"a", "b"}
+        while (await house.bus.js.consumer_info("CANARY_REVISIONS", "bootstrap")).num_ack_pending < 3:
+            await asyncio.sleep(0.02)
+        stopping = asyncio.create_task(app.__aexit__())
+        another = await house.bus.js.pull_subscribe_bind("bootstrap", "CANARY_REVISIONS")
+        (message,) = await another.fetch(1, timeout=5)
+        assert json.loads(message.data)["name"] == "c"
+        await message.ack()
+        go_on.set()
+        await stopping
 
 
 async def test_the_series_of_a_canary_that_went_end_with_a_resync(

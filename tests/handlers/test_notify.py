@@ -95,3 +95,11 @@ async def test_the_event_of_a_canary_with_the_longest_name_is_written(house: Hou
     await notifier.on_notice(message)
     await notifier.on_notice(message.model_copy(update={"about": "Bench mark.passed"}))
     assert sorted(event["message"] for event in await events(house)) == ["one", "one", "two", "two"]
+
+
+async def test_what_an_older_release_cannot_say_is_left_for_a_newer_one(house: House, deliver: Deliver) -> None:
+    await a_rollout(house)
+    await house.strange()
+    assert await deliver() > 0
+    assert "feed" not in house.answering.asked
+    assert await events(house), "for an Event nobody needs the Canary"

@@ -186,3 +186,31 @@ async def test_a_primary_that_nothing_is_left_to_make_from_is_said_and_comes_bac
     await house.push("podinfo:1")
     await house.until(Phase.FAILED)
     assert await house.image() == "podinfo:1"
+
+
+async def test_a_status_that_only_a_newer_release_can_read_is_left_to_that_and_said_once(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await _with_users(house)
+    await house.strange()
+    theirs = await house.object(CANARY, "podinfo")
+    text = "Canary podinfo.default is left alone: status.returning is {'phase': 'Landing'}, which this release does not"
+    for reply in (await house.tick(2), await house.change(), await house.command("abort")):
+        assert (reply.accepted, reply.code) == (False, 500)
+        assert reply.message.startswith(text)
+    assert await house.object(CANARY, "podinfo") == theirs
+    assert await house.weight() == 25
+    told = [result for result in await house.results() if result.reason == "Unreadable"]
+    assert [(one.step, one.receivers, len(one.notices)) for one in told] == [(0, ("kubernetes",), 1)]
+    assert told[0].message in caplog.text
+    mended = {"status": {"returning": None}}
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", mended, subresource="status")
+    await house.tick()
+    assert await house.weight() == 50
+
+
+async def test_the_strange_status_of_another_controllers_canary_is_none_of_our_business(house: House) -> None:
+    await house.prepare(provider="istio")
+    await house.strange()
+    assert (await house.change()).code == 404
+    assert (await house.bus.js.stream_info("CANARY_RESULTS")).state.messages == 0

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from handlers.adapters.errors import Conflict, TransientError, Unavailable
+from schemas.base import format_time
 from schemas.envelope import decode
-from schemas.events import Command
+from schemas.events import Command, Verb
+from schemas.resources import CANARY
 from schemas.status import Phase
-from tests.handlers.house import House
+from tests.handlers.house import NAMESPACE, House
 
 
 async def _progressing(house: House) -> None:
@@ -117,3 +119,48 @@ async def test_one_conflict_costs_no_signal_and_no_second_question(house: House)
     await house.tick()
     assert ((await house.status()).phase, await house.weight()) == (Phase.FAILED, 0)
     assert house.answering.asked.count("rollback") == asked + 1
+
+
+async def _pushed(house: House) -> None:
+    await house.push("podinfo:3", announce=False)
+
+
+async def _judged(house: House) -> None:
+    """The same slot by another worker: this one has nothing left to ask."""
+    status = {"lastTick": format_time(house.now)}
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"status": status}, subresource="status")
+
+
+@pytest.mark.parametrize("meanwhile", [_pushed, _judged])
+async def test_a_signal_counts_though_the_commit_was_lost_to_something_that_changed_the_question(
+    house: House, meanwhile: Callable[[House], Awaitable[None]]
+) -> None:
+    await _progressing(house)
+    given_once(house)
+    first = iter([True])
+
+    async def lost(method: str, path: str) -> None:
+        if method == "PATCH" and path.endswith("/status") and next(first, False):
+            house.answering.gates["rollback"] = 403
+            await meanwhile(house)
+            raise Conflict("somebody else wrote")
+
+    house.kube.before = lost
+    await house.tick()
+    assert ((await house.status()).phase, await house.weight()) == (Phase.FAILED, 0)
+    assert await commands(house) == []
+
+
+async def test_a_signal_reaches_the_release_that_took_over_while_it_was_given(house: House) -> None:
+    await _progressing(house)
+    given_once(house)
+
+    async def taken_over(method: str, path: str) -> None:
+        if method == "PATCH" and path.endswith("/status"):
+            await house.strange()
+            raise Conflict("somebody else wrote")
+
+    house.kube.before = taken_over
+    await house.tick()
+    (kept,) = await commands(house)
+    assert kept.verb is Verb.ABORT

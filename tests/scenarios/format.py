@@ -124,7 +124,7 @@ class Then(Strict):
     sent: Texts | None = None
     not_sent: Texts | None = None
     objects: dict[str, Literal["missing"] | dict[str, Any]] | None = None
-    hashes: Literal["Flagger's", "ours"] | None = None
+    hashes: dict[Literal["applied", "promoted"], Literal["Flagger's", "ours"]] | None = None
     gone: bool | None = None
     apex: Literal["target", "primary", "nobody"] | None = None
     routes: Texts | None = None

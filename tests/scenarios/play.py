@@ -41,7 +41,7 @@ class Seen:
     reply: str = ""
     reasons: tuple[str, ...] = ()
     events: tuple[str, ...] | None = None
-    hashes: str = ""
+    hashes: dict[str, str] | None = None
     queries: tuple[str, ...] = ()
     sent: tuple[str, ...] | None = None
     objects: Mapping[str, Any] | None = None
@@ -55,9 +55,10 @@ class Seen:
     last: str = ""
 
 
-def hashes_of(status: CanaryStatus) -> str:
-    """Whose way of telling revisions apart the status shows."""
-    return "ours" if is_our_hash(status.last_promoted_spec) else "Flagger's"
+def hashes_of(status: CanaryStatus) -> dict[str, str]:
+    """In whose way the revisions are written that the status tells apart."""
+    written = {"applied": status.last_applied_spec, "promoted": status.last_promoted_spec}
+    return {name: "ours" if is_our_hash(text) else "Flagger's" if text else "none" for name, text in written.items()}
 
 
 def summary(status: CanaryStatus) -> str:

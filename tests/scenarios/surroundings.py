@@ -192,12 +192,13 @@ class Pods:
         broken = self._broken.get(name)
         never = NEVER in str(workload.template) or (broken is not None and broken in str(workload.template))
         most = self._most.get(name)
-        held = most is not None and workload.replicas > 0
-        if not self._is_as_meant(workload, most, never=never):
-            await self._turn_pods(name, most, broken)
-            return False
-        if held and not await self._turn_pods(name, most, broken):
-            return False
+        meant = self._is_as_meant(workload, most, never=never)
+        # pods that have just been made are not ready either, and become it
+        held = workload.replicas and (most is not None or broken is not None)
+        if not meant or held:
+            turned = await self._turn_pods(name, most, broken)
+            if not (meant and turned):
+                return False
         enough = not workload.replicas or workload.available > (most or 0)
         (self.away.discard if enough else self.away.add)(name)
         return True
@@ -221,20 +222,20 @@ class Pods:
         return " ".join(sorted({container["image"] for pod in there for container in pod["spec"]["containers"]}))
 
     async def _turn_pods(self, name: str, most: int | None, broken: str | None) -> bool:
-        """Whether all were so already: one that was made just now is ready a moment later."""
-        as_meant = True
+        """Whether all of them are as they are meant to be already."""
+        done = True
         pods, _ = await self._admin.list(POD, self._namespace, labels=f"app={name}")
         for number, pod in enumerate(sorted(pods, key=lambda one: str(one["metadata"]["name"]))):
             images = [container["image"] for container in pod["spec"]["containers"]]
             wanted = "True" if (most is None or number < most) and broken not in images else "False"
             conditions = (pod.get("status") or {}).get("conditions") or []
-            pulled = all(NEVER not in image for image in images)
-            ready = next((item["status"] for item in conditions if item["type"] == "Ready"), "")
-            if pulled and ready != wanted:
-                as_meant = False
-                if ready:
-                    await self._turn(pod, conditions, wanted)
-        return as_meant
+            if any(NEVER in image for image in images) or "deletionTimestamp" in pod["metadata"]:
+                continue
+            said = next((item["status"] for item in conditions if item["type"] == "Ready"), None)
+            done = done and said == wanted
+            if said not in (None, wanted):
+                await self._turn(pod, conditions, wanted)
+        return done
 
     async def _turn(self, pod: Object, conditions: list[Object], wanted: str) -> None:
         turned = [{**item, "status": wanted} if "Ready" in item["type"] else item for item in conditions]

@@ -263,3 +263,21 @@ async def test_the_bus_may_be_away_and_at_most_the_present_slot_is_published_whe
         nats_server.start()
         tick = await ear.hears("tick")
     assert datetime.fromisoformat(tick.body["slot"]) > back - timedelta(seconds=0.2)
+
+
+async def test_a_canary_whose_status_only_a_newer_release_can_read_is_told_of_once_and_neither_ticked_nor_missed(
+    begin: Begin, cluster: Cluster, ear: Ear
+) -> None:
+    await cluster.canary(interval="10s")
+    await cluster.status(phase="Promoting", returning={"phase": "Landing"})
+    await cluster.canary("theirs", provider="istio")
+    await cluster.status("theirs", returning={"phase": "Landing"})
+    async with begin():
+        change = await ear.hears("spec")
+        await cluster.status(step=8)
+        await cluster.canary("other")
+        await ear.hears("tick", "other")
+        assert [one.what[:2] for one in ear.heard if one.what[1] != "other"] == [("spec", "podinfo")]
+        await cluster.status(returning=None)
+        await ear.hears("tick")
+    assert change.body["version"] == "unreadable"
