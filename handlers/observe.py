@@ -189,7 +189,8 @@ class Observer:
         return seen.model_copy(update={**wrong, "pod_trouble": pod_trouble})
 
     async def _apex_behind(self, canary: Canary, target: Workload | None, primary: Workload | None) -> bool:
-        if target is None or canary.deleting or not apex_due(canary, target):
+        at_rest = canary.status.phase in IDLE and not canary.deleting
+        if target is None or not at_rest or not apex_due(canary, target):
             return False
         apex = await self._kube.find(SERVICE, canary.metadata.namespace, canary.service)
         wanted = services(canary, target, self._rules.selector_labels, primary)["apex"]

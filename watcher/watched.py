@@ -128,7 +128,10 @@ class Watched:
 
 
 def _complete(status: CanaryStatus) -> bool:
-    making = status.phase in (Phase.NEW, Phase.INITIALIZING) or status.surroundings_owed > 0 or status.invalid
+    """The apex Service is made last, by the wake that initialises or one soon after it."""
+    initialising = status.phase in (Phase.NEW, Phase.INITIALIZING)
+    fresh = status.phase is Phase.INITIALIZED and not status.settled
+    making = initialising or fresh or status.surroundings_owed > 0 or status.invalid
     return status.route_step > 0 and not making
 
 

@@ -48,10 +48,10 @@ def canary_wanted(status: CanaryStatus) -> bool:
 
 
 def apex_due(canary: Canary, target: Workload) -> bool:
-    """After initialisation the apex Service is sent to the primary before the target is parked."""
+    """The apex Service leads to the primary when that is ready, and before the target is parked."""
     status = canary.status
-    made = not kind_of(canary).brings_services
-    return made and status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
+    unparked = status.phase is Phase.INITIALIZED and target.fence(TARGET_STEP) != status.target_step
+    return not kind_of(canary).brings_services and (unparked or status.phase is Phase.INITIALIZING)
 
 
 def _metadata(

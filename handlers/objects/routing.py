@@ -50,7 +50,7 @@ class Router:
             if kind_of(canary).brings_services:
                 await copies.ensure(self._kube, canary, seen, target)
             await self._neighbours(canary, seen, target, untouched=untouched)
-        elif target is not None and desired.apex_due(canary, target):
+        elif target is not None and not untouched and desired.apex_due(canary, target):
             await self._service(
                 canary, desired.services(canary, target, self._keys, seen.primary_workload)["apex"], "apex"
             )
@@ -107,14 +107,18 @@ class Router:
     async def _service(
         self, canary: Canary, body: Object, role: str, *, new: bool = False, untouched: bool = False
     ) -> None:
-        """``untouched``: what users are served by stays so, until the primary is ready to serve them."""
-        existing = await self._ensure(SERVICE, body, new=new)
+        """``untouched``: what users are served by stays so, until the primary is ready to serve them.
+
+        Nor is the apex Service made before that: who connects gets no pods, or the target's by an older one.
+        """
+        early = untouched and role == "apex"
+        if early and not canary.status.former:
+            return
+        existing = await (self._find(SERVICE, body) if early else self._ensure(SERVICE, body, new=new))
         if existing is None:
             return
         if canary.status.former:
             patch = passing_patch(canary, existing, body, adding=untouched)
-        elif untouched and role == "apex":
-            patch = None
         else:
             moving = role != "canary" and not canary.status.settled
             patch = patches.service_patch(canary, existing, body, moving=moving)
@@ -143,15 +147,17 @@ class Router:
 
     async def _ensure(self, resource: Resource, body: Object, *, new: bool) -> Object | None:
         """Create what is missing, else what is there. ``new``: probably missing, so creating is tried first."""
-        namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
-        existing = None if new else await self._kube.find(resource, namespace, name)
+        existing = None if new else await self._find(resource, body)
         if existing is not None:
             return existing
         try:
             await self._kube.create(resource, body)
         except AlreadyExists:
-            return await self._kube.get(resource, namespace, name)
+            return await self._kube.get(resource, body["metadata"]["namespace"], body["metadata"]["name"])
         return None
+
+    async def _find(self, resource: Resource, body: Object) -> Object | None:
+        return await self._kube.find(resource, body["metadata"]["namespace"], body["metadata"]["name"])
 
     async def _create(self, canary: Canary) -> None:
         """Creating has no guard: made with 100/0 and the current fence; the weight is patched after another look.

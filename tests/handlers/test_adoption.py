@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from schemas.events import ChangeReason
-from schemas.resources import DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, SERVICE, UPSTREAM
+from schemas.resources import CANARY, DEPLOYMENT, HORIZONTAL_POD_AUTOSCALER, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from tests.handlers.house import NAMESPACE, House
+from tests.handlers.neighbours import Crash
 
 
 async def _service_of_the_user(house: House) -> None:
@@ -31,6 +34,65 @@ async def test_an_existing_service_points_at_the_target_until_the_primary_can_se
     assert (await house.status()).phase is Phase.INITIALIZED
     assert await house.selector("podinfo") == {"app": "podinfo-primary"}
     assert await house.replicas() == 2, "requests in flight drain first"
+
+
+async def _services(house: House) -> list[str]:
+    found, _ = await house.admin.list(SERVICE, NAMESPACE)
+    return sorted(item["metadata"]["name"] for item in found)
+
+
+async def test_no_service_leads_users_to_a_primary_that_nobody_has_seen_ready(house: House) -> None:
+    await house.prepare()
+    await house.change(ChangeReason.SPEC)
+    assert (await house.status()).phase is Phase.INITIALIZING
+    assert await _services(house) == ["podinfo-canary", "podinfo-primary"]
+    await house.change(ChangeReason.DRIFT)
+    assert (await house.status()).phase is Phase.INITIALIZED
+    assert await house.selector("podinfo") == {"app": "podinfo-primary"}
+
+
+async def test_users_inside_the_cluster_do_not_wait_for_a_gateway(house: House) -> None:
+    house.gateway = "Warning"
+    await house.prepare()
+    await house.change(ChangeReason.SPEC)
+    await house.tick(2)
+    assert (await house.status()).phase is Phase.INITIALIZING
+    assert await house.selector("podinfo") == {"app": "podinfo-primary"}
+
+
+async def test_a_worker_that_dies_before_it_makes_the_service_is_followed_by_one_that_makes_it(house: House) -> None:
+    await house.prepare()
+    await house.change(ChangeReason.SPEC)
+    place = f"/api/v1/namespaces/{NAMESPACE}/services"
+
+    async def die(method: str, path: str) -> None:
+        if (method, path) == ("POST", place):
+            raise Crash
+
+    house.kube.before = die
+    with pytest.raises(Crash):
+        await house.change()
+    house.kube.before = None
+    assert (await house.status()).phase is Phase.INITIALIZED
+    assert "podinfo" not in await _services(house)
+    await house.tick()
+    assert await house.selector("podinfo") == {"app": "podinfo-primary"}
+    await house.until(Phase.INITIALIZED)
+
+
+async def test_under_a_new_name_there_is_a_second_service_and_the_first_serves_on(house: House) -> None:
+    house.settings = house.settings.model_copy(update={"drain": 5.0})
+    house.advance = house.worker()
+    await house.prepare()
+    await house.initialized()
+    house.delegated.add("web")
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"service": {"name": "web"}}})
+    await house.change(ChangeReason.SPEC)
+    assert (await house.status()).phase is Phase.INITIALIZING
+    assert await house.selector("podinfo") == {"app": "podinfo-primary"}
+    await house.tick()
+    assert {"podinfo", "web", "web-primary", "web-canary"} <= {*await _services(house)}
+    assert await house.selector("web") == await house.selector("podinfo") == {"app": "podinfo-primary"}
 
 
 async def test_an_adopted_service_keeps_what_is_not_ours(house: House) -> None:

@@ -19,6 +19,7 @@ async def test_the_finalizer_is_there_before_anything_is_parked_and_all_that_is_
     await house.change(ChangeReason.SPEC)
     assert (await house.object(CANARY, "podinfo"))["metadata"]["finalizers"] == [FINALIZER]
     assert await house.replicas() == 1
+    await house.change()
     for resource, name in [*STAYS, *GOES[:-1]]:
         owners = (await house.object(resource, name))["metadata"]["ownerReferences"]
         assert [owner["kind"] for owner in owners] == ["Canary", "ControllerRevision"], name

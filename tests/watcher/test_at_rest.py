@@ -87,7 +87,13 @@ async def test_what_was_lost_while_no_watcher_ran_is_told_once_and_again_when_it
     assert ear.changes() == [("drift", "Service/podinfo-canary")] * 2
 
 
-@pytest.mark.parametrize("making", [{"phase": "Initializing"}, {"surroundingsOwed": 7}, {"routeStep": 0}], ids=str)
+JUST_INITIALISED = {"phase": "Initialized", "settled": False}
+"""The apex Service is made by the wake that commits this."""
+
+
+@pytest.mark.parametrize(
+    "making", [{"phase": "Initializing"}, JUST_INITIALISED, {"surroundingsOwed": 7}, {"routeStep": 0}], ids=str
+)
 async def test_what_is_not_made_yet_is_not_missed_and_missed_when_it_should_be_there(
     begin: Begin, cluster: Cluster, ear: Ear, making: dict[str, Any]
 ) -> None:
