@@ -35,7 +35,7 @@ memory: .venv/ready ## what each process of the sandbox takes; fails above 400 M
 	@SANDBOX_PLAIN=1 $(RUN) -m deploy.sandbox memory
 
 test: .venv/ready ## the default suite
-	@$(RUN) -m pytest -q -n 2 --dist loadgroup -m "not cluster and not slow"
+	@$(RUN) -m pytest -q -n 3 --dist loadgroup -m "not cluster and not slow"
 
 coverage: .venv/ready ## branch coverage of the product: the core 95 %, all of it 85 %
 	@$(RUN) -m pytest -q -n 2 --dist loadgroup --cov --cov-report= tests/handlers tests/watcher tests/schemas tests/deploy

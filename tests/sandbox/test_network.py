@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from deploy.sandbox.network import OCTETS, Network, dial, free_port
+from deploy.sandbox.network import OCTETS, Network, Ports, dial, free_port
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,20 @@ def test_a_free_port_is_none_that_a_connection_may_get() -> None:
     assert all(free_port() < min(lowest, 32768) for _ in range(50))
 
 
-def test_a_free_port_can_be_listened_on_at_a_pods_address() -> None:
-    port = free_port("127.7.0.12")
-    with socket.create_server(("127.7.0.12", port)) as listening:
-        assert listening.getsockname() == ("127.7.0.12", port)
+def test_a_free_port_can_be_listened_on_at_any_address() -> None:
+    with socket.create_server(("127.7.0.12", free_port())) as pod:
+        taken = pod.getsockname()[1]
+        others = {free_port() for _ in range(200)}
+    assert taken not in others
+
+
+def test_no_two_processes_are_given_the_same_ports_even_if_nobody_listens_there_yet() -> None:
+    first, second = Ports(), Ports()
+    assert {first.take() for _ in range(300)}.isdisjoint(second.take() for _ in range(300))
+
+
+def test_who_uses_all_ports_of_a_block_gets_those_of_another() -> None:
+    ports = Ports()
+    with ExitStack() as servers:
+        taken = [servers.enter_context(socket.create_server(("", ports.take()))).getsockname()[1] for _ in range(100)]
+    assert len(set(taken)) == 100
