@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 from handlers.adapters.errors import NotFound
 from handlers.adapters.kube import Kube, Object
 from handlers.core import validate
+from handlers.core.adoption import is_foreign
 from handlers.core.configs import Config
 from handlers.core.desired import apex_due, route_table_is_current, services
 from handlers.core.observation import Observation, Rules
-from handlers.objects import configs, orphans, pods, snapshots
+from handlers.objects import configs, left_names, orphans, pods, snapshots
 from handlers.objects.configs import Found
 from handlers.together import together
 from schemas.canary import Canary, Ref
@@ -90,7 +91,7 @@ class Observer:
             if item is None:
                 self._names.pop(ref, None)
                 return None
-            canary = Canary.from_object(item)
+            canary = await self._under_left_names(Canary.from_object(item))
             if canary.names == names:
                 self._names[ref] = names
                 found = await self._configs(canary, stimulus, around.target)
@@ -110,6 +111,10 @@ class Observer:
 
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
+
+    async def _under_left_names(self, canary: Canary) -> Canary:
+        unknown = is_foreign(canary.status) and canary.status.names is None and not canary.problems
+        return await left_names.look(self._kube, canary) if unknown else canary
 
     async def _objects(self, ref: Ref, names: Names) -> Objects:
         workload = TARGETS.get(names.kind)

@@ -64,7 +64,7 @@ HANDLERS = {
     HORIZONTAL_POD_AUTOSCALER: ROUTE,
     SCALED_OBJECT: f"{ROUTE} list",
     ROUTE_TABLE: ROUTE,
-    UPSTREAM: ROUTE,
+    UPSTREAM: f"{ROUTE} list",
     SERVICE: f"{ROUTE} update",
     CONTROLLER_REVISION: "get list create patch delete",
     CONFIG_MAP: f"{ROUTE} update",

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from handlers.adapters.kube import Kube
-from schemas.resources import CANARY, DEPLOYMENT, EVENT, REPLICA_SET, ROUTE_TABLE
+from handlers.adapters.kube import Kube, Object
+from schemas.resources import CANARY, DEPLOYMENT, EVENT, REPLICA_SET, ROUTE_TABLE, UPSTREAM
 from schemas.workload import Workload
 from tests.cluster.standins import canary_share
 from tests.cluster.world import NEW, OLD, World, canarybus
@@ -35,7 +35,7 @@ async def switch(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[S
     """The peer has gone; only then the first part of canarybus starts."""
     async with AsyncExitStack() as stack:
 
-        async def switched(phase: str, **more: Any) -> tuple[World, Left]:
+        async def switched(phase: str, edited: Object | None = None, **more: Any) -> tuple[World, Left]:
             namespace = await stack.enter_async_context(own_namespace(kube))
             target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}
             spec = {"provider": "gloo", "targetRef": target, "service": {"port": 9898}, "analysis": ANALYSIS}
@@ -43,6 +43,8 @@ async def switch(kube: Kube, kubeconfig: str, tmp_path: Path) -> AsyncIterator[S
             await _available(kube, namespace, "podinfo-primary")
             if left.weight:
                 await _available(kube, namespace, "podinfo")
+            if edited:
+                await kube.patch(CANARY, namespace, "podinfo", {"spec": edited})
             return await stack.enter_async_context(canarybus(kube, kubeconfig, namespace, tmp_path)), left
 
         yield switched
@@ -85,4 +87,16 @@ async def test_a_rollout_of_the_peer_goes_on_from_its_weight(switch: Switch) -> 
     assert await _rollouts_of_primary(world) == 2
     assert (await world.kube.get(DEPLOYMENT, world.namespace, "podinfo"))["spec"]["replicas"] == 0
     assert canary_share(await world.kube.get(ROUTE_TABLE, world.namespace, "podinfo")) == 0
+    assert await world.dead_letters() == []
+
+
+async def test_a_port_that_was_edited_meanwhile_is_led_to_and_the_peers_upstreams_go(switch: Switch) -> None:
+    world, _ = await switch("Succeeded", edited={"service": {"port": 80, "targetPort": 9898}})
+    await world.until("Initialized")
+    assert await _rollouts_of_primary(world) == 1
+    found, _ = await world.kube.list(UPSTREAM, world.namespace)
+    assert sorted(item["metadata"]["name"].removeprefix(f"{world.namespace}-podinfo-") for item in found) == [
+        "canaryupstream-80",
+        "primaryupstream-80",
+    ]
     assert await world.dead_letters() == []

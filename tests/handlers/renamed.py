@@ -60,7 +60,7 @@ async def other_target(house: House, image: str = "other:1") -> None:
 
 async def asked_to_delegate(house: House) -> str:
     """New routes are there and wait for their VirtualService."""
-    for _ in range(6):
+    for _ in range(10):
         status = await house.status()
         ready = next((item for item in status.conditions if item.type == "Ready"), None)
         if ready is not None and ready.reason == "GatewaySilent":

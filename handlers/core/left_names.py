@@ -1,0 +1,84 @@
+"""Under which names another controller left its objects: its status does not say so (spec gloo 4.1).
+
+It makes what an edit of ``service.name``, ``service.port`` or ``targetRef`` asks for beside what there was, and takes
+nothing away. Upstreams, which are named after service and port and select the pods of a primary, tell what there is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from itertools import chain
+from typing import Any, NamedTuple
+
+from handlers.core.belongings import Object, leads_here, owned_by
+from schemas.canary import Canary
+from schemas.names import Names
+
+_SUFFIX = "-primary"
+
+
+class Primary(NamedTuple):
+    """A workload that was made for this Canary."""
+
+    kind: str
+    name: str
+
+
+class Trace(NamedTuple):
+    """What one upstream tells. ``primary`` is the label of the pods, usually the name of what runs them."""
+
+    service: str
+    port: int
+    primary: str
+
+
+def traces(canary: Canary, upstreams: Iterable[Object]) -> tuple[Trace, ...]:
+    """Of the upstreams that were made for this Canary's primaries; the youngest first."""
+    form = re.compile(f"{re.escape(canary.metadata.namespace)}-(.+)-primaryupstream-([0-9]+)")
+    ours = [item for item in upstreams if owned_by(item, canary.metadata.uid)]
+    ours.sort(key=lambda item: str(item["metadata"].get("creationTimestamp", "")), reverse=True)
+    found = ((form.fullmatch(item["metadata"]["name"]), item) for item in ours)
+    return tuple(Trace(match[1], int(match[2]), _label(item)) for match, item in found if match)
+
+
+def as_asked(canary: Canary) -> Trace:
+    return Trace(canary.service, canary.spec.service.port, canary.primary)
+
+
+def under_left_names(
+    canary: Canary,
+    found: Collection[Trace],
+    primaries: Collection[Primary],
+    tables: Mapping[str, Mapping[str, Any] | None],
+) -> Canary:
+    """``canary`` under the names by which its users come: those of its spec if they can. The others are former ones.
+
+    ``tables`` are RouteTables by name.
+    """
+    asked = canary.names
+    served = [_served(asked, trace, primaries) for trace in found]
+    leading = [names for names in chain(*served) if leads_here(canary.under(names), tables.get(names.service) or {})]
+    known = asked if asked in leading or not leading else leading[0]
+    every = chain(*(names or [_at(asked, trace)] for names, trace in zip(served, found, strict=True)))
+    former = tuple(names for names in dict.fromkeys(every) if names not in (asked, known))
+    status = canary.status.model_copy(update={"names": known, "former": former})
+    return canary.model_copy(update={"status": status}).in_force()
+
+
+def _served(asked: Names, trace: Trace, primaries: Collection[Primary]) -> list[Names]:
+    """With each target whose primary there is: that of the spec, and the one that the upstream was made for."""
+    at, own = _at(asked, trace), Primary(asked.kind, f"{asked.target}{_SUFFIX}")
+    kinds = [kind for kind, name in primaries if name == trace.primary != own.name]
+    others = [at.model_copy(update={"kind": kind, "target": trace.primary.removesuffix(_SUFFIX)}) for kind in kinds]
+    return [*([at] if own in primaries else []), *others]
+
+
+def _at(asked: Names, trace: Trace) -> Names:
+    return asked.model_copy(update={"service": trace.service, "port": trace.port})
+
+
+def _label(upstream: Object) -> str:
+    kube = (upstream.get("spec") or {}).get("kube") or {}
+    labels = (str(label) for label in (kube.get("selector") or {}).values())
+    return next((label for label in labels if label.endswith(_SUFFIX)), "")
