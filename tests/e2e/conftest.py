@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+import time
+from collections.abc import AsyncIterator, Callable, Generator
 
 import nats
 import pytest
@@ -16,8 +17,10 @@ from deploy.sandbox.sandbox import HOST, Sandbox
 from handlers.adapters.kube import Kube
 from schemas.status import IDLE, Phase
 from tests.e2e.rollouts import Rollouts
-from tests.e2e.shop import Shop, opened
+from tests.e2e.shop import Shop, opened, told
+from tests.summary import USERS
 
+Note = Callable[[str, object], None]
 RATE = 250.0
 """Requests per second of the users who are there all the time."""
 
@@ -50,10 +53,12 @@ async def running(sandbox: Sandbox, kube: Kube) -> AsyncIterator[Rollouts]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shop(sandbox: Sandbox, kube: Kube) -> AsyncIterator[Shop]:
+async def shop(sandbox: Sandbox, kube: Kube, record_property: Note) -> AsyncIterator[Shop]:
     """An application that nobody has heard of."""
     async with opened(kube, sandbox.gateway_url) as shop:
         yield shop
+    for text in shop.served:
+        record_property(USERS, text)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -67,10 +72,12 @@ async def rollouts(running: Rollouts) -> AsyncIterator[Rollouts]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def users(rollouts: Rollouts) -> AsyncIterator[Load]:
+async def users(rollouts: Rollouts, record_property: Note) -> AsyncIterator[Load]:
     """None of their requests may fail, whatever the test does."""
     async with Load(rollouts.sandbox.gateway_url, host=HOST, rate=RATE) as load:
+        began = time.monotonic()
         yield load
+        record_property(USERS, told(load.total.requests, time.monotonic() - began, load.total.failed))
         await load.finish()
     assert load.total.requests > 0
     assert not load.total.failed, dict(load.total.failures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -41,6 +42,8 @@ class Shop:
         self.follower = follower
         self.namespace = namespace
         self.host = f"{namespace}.example.com"
+        self.served: list[str] = []
+        """How many of its users' requests were answered, and how many a second: for people."""
         self._gateway_url = gateway_url
 
     async def deploy(self, image: str = OLD) -> None:
@@ -86,12 +89,14 @@ class Shop:
     async def users(self, host: str = "") -> AsyncIterator[Load]:
         """They have begun, and stay; none of their requests may fail."""
         async with Load(self._gateway_url, host=host or self.host, rate=RATE) as load:
-            await self._served(load)
+            await self._begun(load)
+            began, before = time.monotonic(), load.total.requests
             yield load
+            self.served.append(told(load.total.requests - before, time.monotonic() - began, load.total.failed))
             await load.finish()
         assert not load.total.failed, f"{dict(load.total.failures)} of {load.total.requests}"
 
-    async def _served(self, load: Load) -> None:
+    async def _begun(self, load: Load) -> None:
         """The gateway has heard of the domain: until then nobody is a user."""
         async with asyncio.timeout(PATIENCE):
             while load.since_mark.statuses[200] < 50:
@@ -134,6 +139,11 @@ class Shop:
 
     def _podinfo(self) -> Object:
         return {"name": "podinfo", "namespace": self.namespace}
+
+
+def told(requests: int, seconds: float, failed: int) -> str:
+    """What is noted of the users of a test: their rate depends on the machine, so nothing is asserted of it."""
+    return f"{requests} requests, {requests / seconds:.0f} a second, {failed} failed"
 
 
 @asynccontextmanager
