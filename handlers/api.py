@@ -18,17 +18,16 @@ from nats.micro.service import EndpointConfig, Service, ServiceConfig
 
 from handlers.adapters.errors import AdapterError, TransientError
 from handlers.adapters.round_trip import round_trip
-from handlers.addressees import Addressees
+from handlers.addressees import Addressee, Addressees
 from handlers.advance import Advance
 from handlers.core.explain import explain
-from handlers.core.summary import summary
+from handlers.core.summary import summary, unreadable
 from schemas.answers import Explanation, Listing, OneReply, Replies, Summary
 from schemas.base import Wire
 from schemas.canary import Canary, Ref
 from schemas.envelope import UnreadableError, decode
 from schemas.events import ALL, Command, Reply, Verb
 from schemas.names import canary_name
-from schemas.status import UnreadableStatusError
 
 log = logging.getLogger("canarybus.api")
 _DESCRIPTION = "canarybus: what rollouts do, and commands to them"
@@ -114,8 +113,8 @@ class Api:
             fields = reply.model_dump() | {"code": reply.code}
             return OneReply(namespace=one.namespace, name=one.name, **fields)
 
-        canaries = await self._addressees.of(command.ref)
-        replies = tuple(await asyncio.gather(*(to_one(command.to(canary)) for canary in canaries)))
+        found = await self._addressees.of(command.ref)
+        replies = tuple(await asyncio.gather(*(to_one(command.to(one.canary)) for one in found)))
         return _together(command, replies)
 
     async def _get(self, request: Request) -> Summary:
@@ -127,18 +126,23 @@ class Api:
     async def _one(self, request: Request) -> Canary:
         namespace, name = request.subject.split(".")[3:]
         ref = Ref(namespace, canary_name(name))
-        try:
-            found = () if ALL in ref else await self._addressees.of(ref)
-        except UnreadableStatusError as error:
-            raise _RefusedError(500, f"Canary {ref} cannot be read: {error}") from error
+        found = () if ALL in ref else await self._addressees.of(ref)
         if not found:
             raise _RefusedError(404, f"there is no Canary {ref} here")
-        return found[0]
+        if found[0].unreadable:
+            raise _RefusedError(500, f"Canary {ref} cannot be read: {found[0].unreadable}")
+        return found[0].canary
 
     async def _list(self, request: Request) -> Listing:
         namespace = request.subject.removeprefix("canary.api.list").lstrip(".") or ALL
         found = await self._addressees.of(Ref(namespace, ALL))
-        return Listing(canaries=tuple(summary(canary) for canary in found))
+        return Listing(canaries=tuple(_summary(one) for one in found))
+
+
+def _summary(one: Addressee) -> Summary:
+    if one.unreadable:
+        return unreadable(one.canary, one.item.get("status") or {}, one.unreadable)
+    return summary(one.canary)
 
 
 def _together(command: Command, replies: tuple[OneReply, ...]) -> Replies:

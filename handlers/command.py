@@ -19,8 +19,8 @@ async def on_command(advance: Advance, addressees: Addressees, bus: Bus, command
     One to many becomes one durable command for each, so that one who cannot obey now repeats nobody else's.
     """
     if command.to_many:
-        for canary in await addressees.of(command.ref):
-            await bus.publish(command.to(canary), source=SOURCE)
+        for one in await addressees.of(command.ref):
+            await bus.publish(command.to(one.canary), source=SOURCE)
         return
     reply = await advance(command.ref, command)
     if reply.code == 404:

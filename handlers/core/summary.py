@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from schemas.answers import Summary
 from schemas.canary import Canary
+from schemas.status import Reason
 
 
 def summary(canary: Canary) -> Summary:
@@ -24,4 +28,18 @@ def summary(canary: Canary) -> Summary:
         since=held.last_transition_time if held else status.last_transition_time,
         paused=status.paused,
         closed_gate=status.closed_gate,
+    )
+
+
+def unreadable(canary: Canary, status: Mapping[str, Any], why: str) -> Summary:
+    """Of a status that another release wrote: ``canary`` has none, and of what is stored only numbers are believed."""
+    weight, step = (number if isinstance(number := status.get(field), int) else 0 for field in ("canaryWeight", "step"))
+    return Summary(
+        namespace=canary.metadata.namespace,
+        name=canary.metadata.name,
+        phase=str(status.get("phase", "")),
+        weight=weight,
+        step=step,
+        reason=Reason.UNREADABLE,
+        message=why,
     )

@@ -144,6 +144,23 @@ async def test_a_request_to_many_is_accepted_when_one_of_them_is_and_says_what_t
     assert (code, reply["accepted"]) == ("422", False)
 
 
+async def test_one_whose_status_only_a_newer_release_can_read_is_listed_and_missed_by_no_command_to_many(
+    house: House, app: App
+) -> None:
+    await many(house, "one", "podinfo")
+    await house.strange()
+    why = "status.returning is {'phase': 'Landing'}, which this release does not know: run the release that wrote it"
+    _, found = await ask(house, "list.default")
+    one, strange = found["canaries"]
+    assert (one["name"], strange["name"], strange["reason"]) == ("one", "podinfo", "Unreadable")
+    assert strange["message"].startswith(why)
+    code, reply = await ask(house, "pause.default._all", by="ann")
+    assert (code, reply["message"]) == ("500", "pause accepted by 1 of 2")
+    refused = reply["canaries"][1]
+    assert refused["message"].startswith(f"Canary podinfo.default is left alone: {why}")
+    assert await paused(house, "one")
+
+
 async def test_a_request_to_a_name_in_all_namespaces_means_that_name_only(house: House, app: App) -> None:
     await many(house, "one", "two")
     _, reply = await ask(house, "pause._all.one")
