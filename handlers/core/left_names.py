@@ -1,7 +1,7 @@
 """Under which names another controller left its objects: its status does not say so (spec gloo 4.1).
 
-It makes what an edit of ``service.name``, ``service.port`` or ``targetRef`` asks for beside what there was, and takes
-nothing away. Upstreams, which are named after service and port and select the pods of a primary, tell what there is.
+An edit of ``service.name``, ``service.port`` or ``targetRef`` that it has not seen any more is ours to carry out, as
+any rename. Upstreams, which are named after service and port and select the pods of a primary, tell what there is.
 """
 
 from __future__ import annotations
@@ -52,30 +52,25 @@ def under_left_names(
     primaries: Collection[Primary],
     tables: Mapping[str, Mapping[str, Any] | None],
 ) -> Canary:
-    """``canary`` under the names by which its users come: those of its spec if they can. The others are former ones.
+    """``canary`` under the names by which its users come: those of its spec if they can.
 
-    ``tables`` are RouteTables by name.
+    ``tables`` are RouteTables by name. What there is under others stays: some of its users may come that way.
     """
-    asked = canary.names
-    served = [_served(asked, trace, primaries) for trace in found]
-    leading = [names for names in chain(*served) if leads_here(canary.under(names), tables.get(names.service) or {})]
-    known = asked if asked in leading or not leading else leading[0]
-    every = chain(*(names or [_at(asked, trace)] for names, trace in zip(served, found, strict=True)))
-    former = tuple(names for names in dict.fromkeys(every) if names not in (asked, known))
-    status = canary.status.model_copy(update={"names": known, "former": former})
+    served = chain.from_iterable(_served(canary.names, trace, primaries) for trace in found)
+    leading = [names for names in served if leads_here(canary.under(names), tables.get(names.service) or {})]
+    if not leading or canary.names in leading:
+        return canary
+    status = canary.status.model_copy(update={"names": leading[0]})
     return canary.model_copy(update={"status": status}).in_force()
 
 
 def _served(asked: Names, trace: Trace, primaries: Collection[Primary]) -> list[Names]:
     """With each target whose primary there is: that of the spec, and the one that the upstream was made for."""
-    at, own = _at(asked, trace), Primary(asked.kind, f"{asked.target}{_SUFFIX}")
+    at = asked.model_copy(update={"service": trace.service, "port": trace.port})
+    own = Primary(asked.kind, f"{asked.target}{_SUFFIX}")
     kinds = [kind for kind, name in primaries if name == trace.primary != own.name]
     others = [at.model_copy(update={"kind": kind, "target": trace.primary.removesuffix(_SUFFIX)}) for kind in kinds]
     return [*([at] if own in primaries else []), *others]
-
-
-def _at(asked: Names, trace: Trace) -> Names:
-    return asked.model_copy(update={"service": trace.service, "port": trace.port})
 
 
 def _label(upstream: Object) -> str:

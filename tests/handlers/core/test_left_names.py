@@ -49,12 +49,12 @@ def test_only_upstreams_of_this_canarys_primaries_tell_anything_and_the_youngest
     )
 
 
-def test_the_names_of_the_spec_are_in_force_where_routes_lead_there_and_others_are_former_ones() -> None:
+def test_the_names_of_the_spec_are_in_force_where_routes_lead_there_and_others_stay() -> None:
     asked = canary(service={"port": 9898})
     found = (as_asked(asked), Trace("shop", 80, "podinfo-primary"))
     tables = {"podinfo": routes("podinfo", 9898), "shop": routes("shop", 80)}
     known = under_left_names(asked, found, [Primary("Deployment", "podinfo-primary")], tables)
-    assert (known.names, known.asked, known.status.former) == (named("podinfo", 9898), None, (named("shop", 80),))
+    assert (known.names, known.asked, known.status.former) == (named("podinfo", 9898), None, ())
 
 
 def test_names_by_which_users_still_come_are_in_force_and_the_spec_asks_for_others() -> None:
@@ -73,13 +73,12 @@ def test_another_target_is_known_by_its_primary_until_that_of_the_spec_has_one()
     assert (known.names, known.asked) == (named("web", 80), named("web", 80, "agent", "DaemonSet"))
     known = under_left_names(asked, found, [*before, Primary("DaemonSet", "agent-primary")], tables)
     assert (known.names, known.asked) == (named("web", 80, "agent", "DaemonSet"), None)
-    assert known.status.former == (named("web", 80),)
 
 
-def test_without_any_primary_nothing_is_in_force_and_what_there_is_counts_as_former() -> None:
+def test_names_without_any_primary_are_not_in_force() -> None:
     asked = canary(service={"port": 80})
     known = under_left_names(asked, (Trace("shop", 9898, "shop-primary"),), [], {"shop": routes("shop", 9898)})
-    assert (known.names, known.asked, known.status.former) == (named("podinfo", 80), None, (named("shop", 9898),))
+    assert (known.names, known.asked) == (named("podinfo", 80), None)
 
 
 def test_a_label_that_is_not_the_name_of_the_target_changes_nothing() -> None:
