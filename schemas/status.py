@@ -173,6 +173,8 @@ class CanaryStatus(Wire):
     """When contents changed that running pods may have read already: with ``targetStep``, those pods start anew."""
     last_step: LastStep | None = None
     last_tick: Moment | None = None
+    slots_from: Moment | None = None
+    """When the first slot of this analysis began, with its pods ready: the others follow it by the interval."""
     last_command: LastCommand | None = None
     earlier_commands: tuple[LastCommand, ...] = ()
     settled: bool = False

@@ -147,7 +147,8 @@ class Fleet:
 
     def _schedule(self, canary: Watched) -> None:
         if canary.moves:
-            self.ticks.put(canary.uid, canary.interval, now=self._now(), done=canary.last_tick)
+            now, last = self._now(), canary.last_tick
+            self.ticks.put(canary.uid, canary.interval, now=now, done=last, first=canary.first_slot)
         else:
             self.ticks.rest(canary.uid)
         if canary.suspended or canary.deleting:

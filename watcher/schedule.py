@@ -1,7 +1,8 @@
 """When to wake which Canary: pure arithmetic on time slots (design: "Ticks without a leader").
 
-A Canary's time is cut into slots of its interval; where they begin depends on its uid alone, so every watcher names the
-same slots without talking to another one, and canaries of one interval spread over it. Times are whole milliseconds
+A Canary's time is cut into slots of its interval. While it is analysed they are counted from the first, which began
+when its pods were ready and is in its status; else where they begin depends on its uid alone. So every watcher names
+the same slots without talking to another one, and canaries of one interval spread over it. Times are whole milliseconds
 since the epoch: a slot's start is part of a message id and must come out the same everywhere.
 """
 
@@ -38,15 +39,16 @@ def offset(uid: str, interval: int) -> int:
     return int.from_bytes(blake2s(uid.encode(), digest_size=8).digest()) % interval
 
 
-def slot_start(uid: str, interval: int, now: int) -> int:
-    """The start of the slot that ``now`` lies in."""
-    begin = offset(uid, interval)
+def slot_start(uid: str, interval: int, now: int, first: int | None = None) -> int:
+    """The start of the slot that ``now`` lies in; ``first`` is that of another one, from which they are counted."""
+    begin = offset(uid, interval) if first is None else first % interval
     return (now - begin) // interval * interval + begin
 
 
 @dataclass(slots=True)
 class _Entry:
     interval: int
+    first: int | None
     next_start: int
     done: int | None
     in_turn: bool = True
@@ -67,28 +69,28 @@ class Schedule:
         """How many are in turn."""
         return sum(entry.in_turn for entry in self._entries.values())
 
-    def put(self, uid: str, interval: int, *, now: int, done: int | None = None) -> None:
-        """Keep ``uid`` in turn every ``interval`` ms; nothing changes if it is already.
+    def put(self, uid: str, interval: int, *, now: int, done: int | None = None, first: int | None = None) -> None:
+        """Keep ``uid`` in turn every ``interval`` ms, counted from ``first``; nothing changes if it is already.
 
         ``done`` is the start of the last slot known to be judged. The slot that ``now`` lies in is due at once unless
         it is done: a Canary that begins to move, or a watcher that was down for a moment, does not lose a turn.
         """
         entry = self._entries.get(uid)
-        if entry is not None and entry.in_turn and entry.interval == interval:
+        if entry is not None and entry.in_turn and (entry.interval, entry.first) == (interval, first):
             return
         if entry is not None and entry.done is not None:
-            # also when an edited interval numbers the slots anew: none at or before one that was handed out
+            # also when another interval or first slot numbers them anew: none at or before one that was handed out
             done = entry.done if done is None else max(done, entry.done)
-        self._enter(uid, interval, now, done)
+        self._enter(uid, interval, first, now, done)
 
-    def _enter(self, uid: str, interval: int, now: int, done: int | None) -> None:
-        start = slot_start(uid, interval, now)
+    def _enter(self, uid: str, interval: int, first: int | None, now: int, done: int | None) -> None:
+        start = slot_start(uid, interval, now, first)
         if done is not None and done > now + interval:
             # named by a clock that ran ahead: whoever waited for the slot after it would wait for as long as that
             done = None
         if done is not None and start <= done:
             start += interval * ((done - start) // interval + 1)
-        self._entries[uid] = _Entry(interval, start, done)
+        self._entries[uid] = _Entry(interval, first, start, done)
         heapq.heappush(self._heap, (start, uid))
 
     def rest(self, uid: str) -> None:
@@ -105,14 +107,14 @@ class Schedule:
         if self._set_back(now):
             for uid, known in list(self._entries.items()):
                 if known.in_turn:
-                    self._enter(uid, known.interval, now, known.done)
+                    self._enter(uid, known.interval, known.first, now, known.done)
         found = []
         while self._heap and self._heap[0][0] <= now:
             start, uid = heapq.heappop(self._heap)
             entry = self._entries.get(uid)
             if entry is None or not entry.in_turn or entry.next_start != start:
                 continue
-            latest = slot_start(uid, entry.interval, now)
+            latest = slot_start(uid, entry.interval, now, entry.first)
             found.append(Slot(uid, latest, entry.interval))
             entry.done, entry.next_start = latest, latest + entry.interval
             heapq.heappush(self._heap, (entry.next_start, uid))

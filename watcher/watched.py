@@ -8,14 +8,15 @@ from typing import Any
 
 from schemas.analysis import DURATION
 from schemas.canary import Canary, Ref
-from schemas.status import IDLE, CanaryStatus, Phase, WaitingFor
+from schemas.status import IDLE, JUDGED, CanaryStatus, Phase, WaitingFor
 from watcher.index import Key, Role, dependencies
 from watcher.schedule import milliseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """One Canary. ``interval`` and ``last_tick`` in milliseconds, ``deadline`` in seconds, thresholds in percent.
+    """One Canary. ``interval``, ``last_tick``, ``first_slot`` in milliseconds, ``deadline`` in seconds, thresholds in
+    percent.
 
     ``compared`` is the revision that the target is compared with in this phase; None when it is not compared.
     ``floor``: replicas below which its primary's scaler may not go, to be given back a while after a rollout.
@@ -39,6 +40,7 @@ class Watched:
     finalising: bool
     interval: int
     last_tick: int | None
+    first_slot: int | None
     waiting_for: WaitingFor
     compared: str | None
     projection: tuple[int, int, int]
@@ -78,6 +80,7 @@ class Watched:
             finalising=canary.finalising,
             interval=max(1, round(_interval(canary, min_interval) * 1000)),
             last_tick=milliseconds(status.last_tick) if status.last_tick else None,
+            first_slot=milliseconds(status.slots_from) if status.slots_from and status.phase in JUDGED else None,
             waiting_for=status.waiting_for,
             compared=_compared(canary),
             projection=(status.route_step, status.target_step, status.primary_step),

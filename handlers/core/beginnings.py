@@ -52,6 +52,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
         iterations=0,
         in_a_row={},
         pre_rollout_passed=False,
+        slots_from=None,
         revision_since=seen.now,
         not_ready_since=seen.now,
         primary_not_ready_since=seen.now,
@@ -67,7 +68,7 @@ def from_zero(draft: Draft, *, skip: bool = False) -> Draft:
     fenced = handover.begin(begun).take_traffic().rescale_target()
     if fenced.status.restart_step > draft.status.target_step:
         fenced = fenced.set(restart_step=draft.step)
-    return fenced.go_on("target" if skip or spec.skip_analysis else "")
+    return fenced.go_on("target")
 
 
 def name_changes(draft: Draft) -> Draft:

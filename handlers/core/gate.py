@@ -12,7 +12,7 @@ from handlers.core.observation import SLACK, Gateway, Observation
 from schemas.canary import Canary
 from schemas.gloo import Verdict
 from schemas.resources import SCALED_OBJECT
-from schemas.status import IDLE, CanaryStatus, Phase, Reason
+from schemas.status import IDLE, CanaryStatus, Phase, Reason, WaitingFor
 from schemas.workload import PRIMARY_STEP, TARGET_STEP, Readiness, Workload
 
 
@@ -138,17 +138,18 @@ def target_turn(canary: Canary, seen: Observation) -> Literal["run", "park", "wa
     return "park" if drained else "wait"
 
 
-def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
-    """Why the canary must not get more traffic now."""
+def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, WaitingFor] | None:
+    """Why the canary must not get more traffic now, and what has to change for that."""
     found = canary_readiness(canary, seen)
     if not found.ready:
-        return Reason.NOT_READY, canary_not_ready(canary, found)
+        return Reason.NOT_READY, canary_not_ready(canary, found), "target"
     found = primary_readiness(canary, seen)
     if not found.ready:
-        return Reason.NOT_READY, primary_not_ready(canary, found)
+        return Reason.NOT_READY, primary_not_ready(canary, found), "primary"
     behind = gateway(canary, seen)
     if not behind.applied:
-        return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
+        place = f"RouteTable {canary.service}.{canary.metadata.namespace}"
+        return Reason.GATEWAY_BEHIND, f"{place}: {behind.words}", "gateway"
     return None
 
 
@@ -157,21 +158,22 @@ def _served(status: CanaryStatus, seen: Observation) -> bool:
     return seen.route_current and seen.route_fence == status.route_step == status.served_step
 
 
-def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str] | None:
+def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, WaitingFor] | None:
     """Why metrics say nothing about this weight yet: routes not in force, or not for a whole interval.
 
     What the gateway says of them afterwards keeps the rollout from advancing, never from failing.
     """
     behind = gateway(canary, seen)
     if not behind.applied and not _served(canary.status, seen):
-        return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}"
+        place = f"RouteTable {canary.service}.{canary.metadata.namespace}"
+        return Reason.GATEWAY_BEHIND, f"{place}: {behind.words}", "gateway"
     tick, slot = seen.tick, seen.slot
     if tick is None or slot is None or canary.status.weight_since is None:
         return None
     soaked = (slot - canary.status.weight_since).total_seconds()
     if soaked < min(tick.interval, canary.spec.analysis.interval_seconds(seen.rules.min_interval)) - 0.001:
-        return Reason.SOAKING, "the weight has not served a whole interval yet"
+        return Reason.SOAKING, "the weight has not served a whole interval yet", ""
     applied_since = canary.status.verdict_since or seen.now
     if (applied_since - slot).total_seconds() > SLACK:
-        return Reason.SOAKING, "the routes came into force after this slot began"
+        return Reason.SOAKING, "the routes came into force after this slot began", ""
     return None

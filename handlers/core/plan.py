@@ -15,6 +15,7 @@ from handlers.core.strategy import next_step
 from handlers.core.verdict import everything_passed, judge, some_count
 from schemas.analysis import Check
 from schemas.canary import Canary, HookType, Webhook
+from schemas.events import Command
 from schemas.status import JUDGED, Phase
 
 
@@ -33,7 +34,10 @@ class Plan:
 
 
 def plan(canary: Canary, seen: Observation) -> Plan:
-    """Nothing for a canary that is suspended, invalid or being deleted; only providers are asked without a tick."""
+    """Nothing for a canary that is suspended, invalid or being deleted.
+
+    Without a slot only providers are asked; an analysis' first begins in whatever wake finds its pods ready.
+    """
     if canary.spec.suspend or seen.problems or canary.deleting:
         return Plan()
     match canary.status.phase:
@@ -65,8 +69,25 @@ def waits_at_gate(canary: Canary) -> bool:
     return canary.status.closed_gate is not None or canary.status.phase is Phase.WAITING_PROMOTION
 
 
+def opens(canary: Canary, seen: Observation) -> bool:
+    """Whether the first slot of an analysis begins now: with its pods ready, whatever woke us, and only once.
+
+    Those that follow are counted from here, so nobody waits for a place in time that means nothing to a rollout.
+    """
+    status = canary.status
+    if isinstance(seen.stimulus, Command) or status.phase is not Phase.PROGRESSING:
+        return False
+    skips = canary.spec.skip_analysis or status.skip_to
+    begun = status.slots_from is not None or status.pre_rollout_passed
+    if skips or begun or seen.target_revision != status.canary_revision:
+        return False
+    return canary_blocked(canary, seen) is None
+
+
 def is_fresh(canary: Canary, seen: Observation) -> bool:
-    """A tick whose slot has not been judged yet; slots only go forward, but from one that a wrong clock has named."""
+    """A slot that has not been judged yet; slots only go forward, but from one that a wrong clock has named."""
+    if opens(canary, seen):
+        return True
     last, slot = canary.status.last_tick, seen.slot
     return slot is not None and (last is None or slot > last or seen.ahead(last))
 

@@ -21,6 +21,7 @@ from handlers.core.plan import gates_due, is_fresh, waits_at_gate
 from handlers.core.signals import ALERT, signalled, text_of
 from handlers.core.strategy import Next, next_step
 from handlers.core.texts import held_by
+from handlers.core.undecided import undecided
 from handlers.core.verdict import judge_hooks, judge_metrics, reason_of
 from schemas.canary import HookType
 from schemas.status import CheckResult, Phase, Reason, WaitingFor
@@ -40,7 +41,7 @@ def progressing(draft: Draft) -> Draft:
     if skips:
         return _skip(draft)
     if not is_fresh(draft.canary, draft.seen):
-        return draft
+        return _await_first_slot(draft)
     answers = draft.seen.answers
     if answers is not None and answers.moved:
         return draft.hold(Reason.SOAKING, "pods or routes moved while they were judged, judging again", quiet=True)
@@ -123,8 +124,19 @@ def _skip(draft: Draft) -> Draft:
     return promote(draft.set(skip_to="skipAnalysis") if draft.canary.spec.skip_analysis else draft)
 
 
+def _await_first_slot(draft: Draft) -> Draft:
+    """Whatever is still missing wakes us when it comes: the first slot begins then."""
+    status = draft.status
+    begun = status.pre_rollout_passed or status.slots_from is not None
+    blocked = None if begun else canary_blocked(draft.canary, draft.seen)
+    if blocked is None or blocked[2] == status.waiting_for:
+        return draft
+    reason, text, waiting_for = blocked
+    return draft.hold(reason, text, waiting_for=waiting_for, quiet=True)
+
+
 def _begin_analysis(draft: Draft, answers: Answers) -> Draft:
-    """The first tick with ready pods: acceptance tests, then the first step at once."""
+    """The first slot, with ready pods: acceptance tests, then the first step at once."""
     if blocked := canary_blocked(draft.canary, draft.seen):
         return _behind(draft, *blocked)
     started = draft
@@ -159,7 +171,7 @@ def _analyse(draft: Draft, answers: Answers) -> Draft:
     if halting := next((check for check in checks if check.verdict != "pass"), None):
         if waits_at_gate(draft.canary):
             judged = hear_gates(judged, gates_due(draft.canary), answers)
-        return _undecided(judged, halting)
+        return undecided(judged, halting)
     judged = judged.set(no_data_since=None)
     if blocked := canary_blocked(draft.canary, draft.seen):
         return _behind(judged, *blocked)
@@ -175,14 +187,13 @@ def _refused_too_long(draft: Draft) -> Draft | None:
     return endings.roll_back(draft, Reason.GATEWAY_BEHIND, f"Rolling back {draft.place} {text}", alert=text)
 
 
-def _behind(draft: Draft, reason: Reason, text: str) -> Draft:
-    """Soaking is no news."""
+def _behind(draft: Draft, reason: Reason, text: str, waiting_for: WaitingFor = "") -> Draft:
+    """Soaking is no news. Pods that come back before the next slot are of use only until the first one."""
     if reason is Reason.NOT_READY:
-        return _not_ready(draft, text)
-    behind = reason is Reason.GATEWAY_BEHIND
-    if behind and (late := _refused_too_long(draft)):
+        return _not_ready(draft, text, waiting_for="" if draft.status.slots_from else waiting_for)
+    if reason is Reason.GATEWAY_BEHIND and (late := _refused_too_long(draft)):
         return late
-    return draft.hold(reason, text, waiting_for="gateway" if behind else "", quiet=reason is Reason.SOAKING)
+    return draft.hold(reason, text, waiting_for=waiting_for, quiet=reason is Reason.SOAKING)
 
 
 def _not_ready(draft: Draft, text: str, *, waiting_for: WaitingFor = "") -> Draft:
@@ -230,34 +241,6 @@ def _failed_too_often(draft: Draft, why: str) -> Draft | None:
 def _failed_before(draft: Draft) -> str:
     last = draft.status.last_step
     return f": {last.message}" if last is not None and last.reason in (Reason.CHECK_FAILED, Reason.HOOK_FAILED) else ""
-
-
-def _undecided(draft: Draft, halting: CheckResult) -> Draft:
-    """Neither passed nor failed: held. Who cannot be reached holds without limit; what has no data, see below."""
-    if lost := next((check for check in draft.checks if check.unreachable), None):
-        # who was only without data so far has alerted nobody
-        alarmed = draft.status.waiting_for == "data" and draft.status.no_data_since is None
-        held, text = draft.set(no_data_since=None), lost.message
-        return held.hold(Reason.NO_DATA, text, waiting_for="data", alert=text, severity="warn", alarmed=alarmed)
-    if any(check.verdict == "insufficient" and not check.clears_in for check in draft.checks):
-        return _without_data(draft, halting)
-    if halting.verdict == "fail":
-        # not often enough in a row to count
-        return draft.set(no_data_since=None).hold(Reason.CHECK_FAILED, halting.message)
-    return draft.set(no_data_since=None).hold(Reason.SOAKING, halting.message, waiting_for="data", quiet=True)
-
-
-def _without_data(draft: Draft, halting: CheckResult) -> Draft:
-    """Empty answers roll back after one progress deadline, unless people keep the canary where it is."""
-    status = draft.status
-    if status.paused or status.closed_gate or status.phase is Phase.WAITING_PROMOTION:
-        return draft.set(no_data_since=None).hold(Reason.NO_DATA, halting.message, waiting_for="gate")
-    since = status.no_data_since or draft.seen.now
-    deadline = draft.canary.spec.deadline
-    if draft.seen.since(since) > deadline:
-        text = f"Rolling back {draft.place} no data for {deadline}s: {halting.message}"
-        return endings.roll_back(draft, Reason.NO_DATA, text, alert=text)
-    return draft.set(no_data_since=since).hold(Reason.NO_DATA, halting.message, waiting_for="data")
 
 
 def _advance(draft: Draft, answers: Answers) -> Draft:

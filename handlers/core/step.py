@@ -23,7 +23,7 @@ from handlers.core.approvals import forget_gone
 from handlers.core.draft import Decision, Draft
 from handlers.core.gate import gateway
 from handlers.core.observation import Observation
-from handlers.core.plan import is_fresh
+from handlers.core.plan import is_fresh, opens
 from handlers.core.texts import suspended
 from schemas.canary import Canary
 from schemas.events import Command
@@ -94,7 +94,9 @@ def _arrive(draft: Draft) -> Draft:
     seen, status = draft.seen, draft.status
     idle_hands = draft.canary.spec.suspend or draft.canary.deleting or seen.problems
     judged = status.phase in JUDGED and not idle_hands
-    if is_fresh(draft.canary, seen) and judged:
+    if judged and opens(draft.canary, seen):
+        draft = draft.set(last_tick=seen.began, slots_from=seen.began)
+    elif judged and is_fresh(draft.canary, seen):
         draft = draft.set(last_tick=seen.slot)
     if judged:
         draft = forget_gone(draft)

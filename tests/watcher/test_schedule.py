@@ -170,3 +170,34 @@ def test_the_message_id_of_a_tick_is_the_uid_and_the_start_of_its_slot_in_second
     slot = Slot("0b1b", start, 500)
     tick = Tick(namespace="test", name="podinfo", uid=slot.uid, slot=slot.moment, interval=0.5)
     assert tick.message_id == f"0b1b.{shown}"
+
+
+@given(uids, intervals, st.integers(min_value=0, max_value=600_000))
+def test_an_analysis_counts_its_slots_from_the_first(uid: str, interval: int, later: int) -> None:
+    schedule = Schedule()
+    schedule.put(uid, interval, now=NOW)
+    schedule.due(NOW)
+    first = NOW + later
+    schedule.put(uid, interval, now=first, done=first, first=first)
+    assert schedule.due(first + interval - 1) == []
+    assert schedule.due(first + interval) == [Slot(uid, first + interval, interval)]
+    assert schedule.due(first + 3 * interval) == [Slot(uid, first + 3 * interval, interval)]
+
+
+@given(uids, intervals, waits, waits)
+def test_a_first_slot_that_is_heard_of_late_repeats_none_that_was_handed_out(
+    uid: str, interval: int, before: list[int], after: list[int]
+) -> None:
+    """Another watcher, or this one before it had seen the status, has named slots by the uid."""
+    schedule = Schedule()
+    schedule.put(uid, interval, now=NOW)
+    starts = [slot.start for slot in asked_after(schedule, before)]
+    now, first = NOW + sum(before), NOW + sum(before) // 2
+    schedule.put(uid, interval, now=now, done=first, first=first)
+    counted = [slot.start for slot in asked_after(schedule, after, now)]
+    assert [*starts, *counted] == sorted({*starts, *counted})
+    assert {(start - first) % interval for start in counted} <= {0}
+    schedule.put(uid, interval, now=now + sum(after))
+    again = [slot.start for slot in asked_after(schedule, [interval, interval], now + sum(after))]
+    assert [*counted, *again] == sorted({*counted, *again})
+    assert {(start - offset(uid, interval)) % interval for start in again} <= {0}

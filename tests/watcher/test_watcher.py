@@ -144,6 +144,16 @@ async def test_a_watcher_that_starts_again_does_not_repeat_a_slot_that_was_judge
     assert ear.ticks() == []
 
 
+async def test_the_slots_of_an_analysis_are_counted_from_its_first(begin: Begin, cluster: Cluster, ear: Ear) -> None:
+    await cluster.canary(interval="300ms")
+    first = datetime.now(UTC).replace(microsecond=123_000)
+    await cluster.status(phase="Progressing", lastTick=first.isoformat(), slotsFrom=first.isoformat())
+    async with begin():
+        await ear.until(lambda heard: len(ear.ticks()) >= 3)
+    slots = [datetime.fromisoformat(tick.body["slot"]) - first for tick in ear.ticks()]
+    assert {slot % timedelta(milliseconds=300) for slot in slots} == {timedelta()}
+
+
 async def test_a_target_that_becomes_ready_wakes_the_canary_that_waits_for_it(
     begin: Begin, cluster: Cluster, ear: Ear
 ) -> None:

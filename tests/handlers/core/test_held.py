@@ -35,6 +35,13 @@ def at_weight(**found: object) -> World:
     return world
 
 
+def at_first(missing: str) -> World:
+    world = World(weighted()).until(Phase.INITIALIZED)
+    world.not_ready = {missing}
+    world.push("podinfo:2")
+    return world
+
+
 def without_data() -> World:
     world = at_weight()
     world.answer("request-success-rate", outcome="unreachable", detail="refused")
@@ -113,6 +120,8 @@ HELD: list[tuple[str, Callable[[], World], str, str]] = [
     ("approval", waiting_for_approval, "GateClosed", "gate"),
     ("canary not ready", lambda: at_weight(not_ready={"target"}), "NotReady", ""),
     ("primary not ready", lambda: at_weight(not_ready={"primary"}), "NotReady", ""),
+    ("canary not ready at first", lambda: at_first("target"), "NotReady", "target"),
+    ("primary not ready at first", lambda: at_first("primary"), "NotReady", "primary"),
     ("no answer", without_data, "NoData", "data"),
     ("traffic gate", lambda: gate_closed("confirm-traffic-increase"), "GateClosed", "gate"),
     ("promotion gate", lambda: gate_closed("confirm-promotion"), "GateClosed", "gate"),
