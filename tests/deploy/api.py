@@ -54,10 +54,10 @@ async def installed(kube: Kube, definitions: Iterable[Path] = DEFINITIONS) -> No
         await kube.apply(CUSTOM_RESOURCE_DEFINITION, definition, manager="tests")
     async with asyncio.timeout(_PATIENCE):
         for definition in wanted:
-            await _established(kube, definition["metadata"]["name"])
+            await established(kube, definition["metadata"]["name"])
 
 
-async def _established(kube: Kube, name: str) -> None:
+async def established(kube: Kube, name: str) -> None:
     found, version = await kube.list(CUSTOM_RESOURCE_DEFINITION, fields=f"metadata.name={name}")
     if found and _is_established(found[0]):
         return

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
+from handlers.adapters.errors import AlreadyExists
 from handlers.adapters.kube import Kube, find_access
+from schemas.resources import CUSTOM_RESOURCE_DEFINITION
 from schemas.settings import Settings
-from tests.deploy.api import connected, installed, own_namespace, wanted_for_real
+from tests import keda
+from tests.deploy.api import connected, established, installed, own_namespace, wanted_for_real
 from tests.scenarios.manifest import DRAIN
 from tests.scenarios.on_cluster import OnCluster
 from tests.scenarios.place import Place, Watch
@@ -23,6 +27,9 @@ async def _definitions(kube: Kube, kubeconfig: str) -> None:
     """Once a process."""
     if kubeconfig not in _served:
         await installed(kube)
+        with suppress(AlreadyExists):
+            await kube.create(CUSTOM_RESOURCE_DEFINITION, keda.DEFINITION)
+        await established(kube, keda.DEFINITION["metadata"]["name"])
         _served.add(kubeconfig)
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from handlers.adapters.outcomes import Outcomes
 from handlers.core.draft import Decision
 from handlers.core.observation import Answers, Observation
 from handlers.core.pods import trouble_of
@@ -31,6 +34,8 @@ class CoreWorld(Watched):
         """By workload: the image whose pods never get ready, while those of before go on."""
         self.not_ready_since: dict[str, Any] = {}
         self.replies: list[str] = []
+        self.counted = CollectorRegistry()
+        self._outcomes = Outcomes(self.counted)
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
         fault, self.fault = self.fault, ""
@@ -38,7 +43,10 @@ class CoreWorld(Watched):
             # what was decided is lost with the commit: everything is read and decided again
             self.look(stimulus)
         seen = self.observe(Canary.from_object(copy.deepcopy(self.item)), stimulus)
+        before = Canary.from_object(copy.deepcopy(self.item))
         decision = super().wake(stimulus, project=project and fault not in _BEFORE_ITS_WRITES)
+        if decision.changed:
+            self._outcomes.step(before, decision.status, 0.1)
         if fault == "stalls before its writes":
             self.late = (Canary.from_object(copy.deepcopy(self.item)), seen)
         if decision.reply is not None:

@@ -14,12 +14,12 @@ from schemas.status import Phase, Severity
 HERE = Path(__file__).parent
 Role = Literal["target", "primary"]
 Gateway = Literal["Accepted", "Pending", "Warning", "Rejected", "silent"]
-Answer = Literal["open", "passes", "passes once", "closed", "fails"] | int
-"""Of a hook; a number is its HTTP status."""
+Answer = Literal["open", "passes", "passes once", "closed", "fails", "fails once"] | int
+"""Of a hook; a number is its HTTP status. ``fails once``: it is not there for the next question (503)."""
 Texts = Annotated[tuple[str, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 """One text or several. Each is a part of a sentence, or a regular expression when it is written /like this/."""
 NOTHING = ("nothing",)
-ON_THE_CLUSTER = frozenset({"apex", "objects", "sent", "not_sent", "events", "asked_once", "gone"})
+ON_THE_CLUSTER = frozenset({"apex", "objects", "sent", "not_sent", "events", "asked_once", "gone", "payloads"})
 """What only the cluster has to show: a story that speaks of it is `only: {cluster: why}`, so nothing is passed over."""
 
 
@@ -93,6 +93,7 @@ class Then(Strict):
     ``apex``: whose pods the Service that users know selects. ``sent``: a line for each question to a metric provider,
     its path and the headers that say who asks. ``events``: those that Kubernetes keeps of this step, as
     ``Warning CheckFailed its message``. ``explain``: what a person is told who asks why the Canary is not further.
+    ``payloads``: by hook, parts of what one of its requests said. ``series``: of a scrape, by name and labels.
     """
 
     phase: Phase | None = None
@@ -120,6 +121,8 @@ class Then(Strict):
     reasons: Texts | None = None
     events: Texts | None = None
     hears: Texts | None = None
+    payloads: dict[str, dict[str, Any]] | None = None
+    series: dict[str, float | None] | None = None
     queries: Texts | None = None
     sent: Texts | None = None
     not_sent: Texts | None = None
@@ -179,7 +182,7 @@ class Step(Strict):
                 found.add(self.value)
             case "hooks":
                 # what an answer means is decided where it is asked for
-                found |= {str(one) for one in self.value.values() if one == "passes once" or isinstance(one, int)}
+                found |= {str(one) for one in self.value.values() if isinstance(one, int) or one.endswith("once")}
         return found
 
     @property

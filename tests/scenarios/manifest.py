@@ -57,6 +57,8 @@ def status_of(answer: Answer) -> int:
     """The HTTP status of a hook's answer."""
     if isinstance(answer, int):
         return answer
+    if answer == "fails once":
+        return 503
     return 200 if answer in ("open", "passes", "passes once") else 403
 
 

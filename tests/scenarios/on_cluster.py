@@ -143,7 +143,8 @@ class OnCluster:
 
     async def _hooks(self, answers: dict[str, Any]) -> None:
         self.answers.gates |= {name: status_of(answer) for name, answer in answers.items()}
-        self.answers.once |= {name for name, answer in answers.items() if answer == "passes once"}
+        later = {"passes once": 403, "fails once": 200}
+        self.answers.once |= {name: later[answer] for name, answer in answers.items() if answer in later}
 
     async def _gateway(self, verdict: str) -> None:
         self.house.gateway = None if verdict == "silent" else verdict

@@ -20,6 +20,7 @@ from tests.scenarios.format import Order, Start, Then
 from tests.scenarios.manifest import deep, left_over, passes, spec_of, target_of
 from tests.scenarios.play import ANYTHING, Seen, explained, hashes_of, moved, summary
 from tests.scenarios.routes import copied_for_admin, in_words
+from tests.scenarios.series import scraped
 
 _CONFIG = "configmap/podinfo"
 _MISSING = "configmap podinfo.test get query error: not found; create it"
@@ -92,6 +93,7 @@ class OnCore:
             queries=tuple(world.queries),
             reasons=tuple(notice.reason for notice in told),
             hears=tuple(receiver for decision in world.decisions[commits:] for receiver in _receivers(world, decision)),
+            series=scraped(world.counted, Canary.from_object(world.item)),
             written=tuple(["the status"] * (len(world.decisions) > commits) + written),
             last=summary(status),
         )

@@ -47,6 +47,8 @@ class Seen:
     objects: Mapping[str, Any] | None = None
     gone: bool | None = None
     hears: tuple[str, ...] = ()
+    payloads: tuple[tuple[str, Mapping[str, Any]], ...] | None = None
+    series: dict[str, float] | None = None
     apex: str | None = None
     routes: tuple[str, ...] = ()
     content: dict[str, str] | None = None
@@ -179,7 +181,22 @@ def _parts(place: str, wanted: Any, found: Any) -> list[str]:
         return [] if found is None and wanted in ("missing", None) else [_line(place, wanted, found)]
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
         return [line for key, value in wanted.items() for line in _parts(f"{place} {key}", value, found.get(key))]
-    return [] if wanted == found else [_line(place, wanted, found)]
+    return [] if wanted == found or _fits(wanted, found) else [_line(place, wanted, found)]
+
+
+def _fits(wanted: Any, found: Any) -> bool:
+    """Whether it is what a /regular expression/ asks for."""
+    return isinstance(wanted, str) and isinstance(found, str) and wanted[:1] == "/" and says(wanted, found)
+
+
+def _payloads(wanted: Mapping[str, Any], seen: Seen) -> list[str]:
+    """Each hook was sent one that has all those parts."""
+    wrong = []
+    for hook, parts in wanted.items():
+        sent = [body for name, body in seen.payloads or () if name == hook]
+        if not any(not _parts(hook, parts, body) for body in sent):
+            wrong.append(_line(f"payload of {hook}", parts, sent))
+    return wrong
 
 
 def _sentence(what: str, wanted: str, text: str) -> list[str]:
@@ -196,6 +213,7 @@ _SENTENCES: dict[str, Any] = {
     "explain": lambda wanted, seen: _each("explain", wanted, seen.explain),
     "routes": lambda wanted, seen: _each("routes", wanted, seen.routes),
     "objects": _objects,
+    "payloads": _payloads,
     "queries": lambda wanted, seen: _each("queries", wanted, seen.queries),
     "sent": lambda wanted, seen: _each("sent", wanted, seen.sent),
     "not_sent": lambda wanted, seen: _none("sent", wanted, seen.sent),

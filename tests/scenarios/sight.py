@@ -20,6 +20,7 @@ from tests.scenarios.format import Then
 from tests.scenarios.place import PRIMARY, TARGET, Place
 from tests.scenarios.play import Seen, explained, hashes_of, moved, summary
 from tests.scenarios.routes import in_words, shares_of
+from tests.scenarios.series import scraped
 from tests.scenarios.surroundings import Answers, Heard
 
 
@@ -29,6 +30,7 @@ class Sight:
     def __init__(self, house: Place, answers: Answers, heard: Heard, deeds: Deeds) -> None:
         self.house, self.answers, self.heard, self.deeds = house, answers, heard, deeds
         self.deleted = False
+        self.canary: Canary | None = None
         self.explained: tuple[str, ...] = ()
         self.last = self._before = CanaryStatus()
 
@@ -41,6 +43,7 @@ class Sight:
         self.answers.asked.clear()
         self.answers.queries.clear()
         self.answers.sent.clear()
+        self.answers.bodies.clear()
         self.house.kube.reset()
 
     async def see(self, then: Then, reply: str) -> Seen:
@@ -61,14 +64,18 @@ class Sight:
         content = {"primary": await self._read_by_primary(workloads.get("primary"))}
         seen = replace(seen, apex=_selected(apex), routes=in_words(route), gone=self.deleted, content=content)
         seen = replace(seen, objects=await self._objects(then.objects or ()))
-        seen = replace(seen, events=await self._events() if then.events else ())
+        if then.events or then.payloads:
+            seen = replace(seen, events=await self._events())
+        payloads = tuple((name, json.loads(self._plain(json.dumps(body)))) for name, body in self.answers.bodies)
+        seen = replace(seen, payloads=payloads, series=scraped(house.registry, self.canary))
         return replace(seen, pods={"target": await house.pods.images(TARGET)})
 
     async def _events(self) -> tuple[str, ...]:
-        """Of this step, as they are kept when its results have been told."""
+        """Of this step, as they are kept when its results have been told: none is folded into another."""
         before = {item["metadata"]["name"] for item in await self._all_events()}
-        await self.heard.told_by(self.house.notifier())
+        told = await self.heard.told_by(self.house.notifier())
         made = [item for item in await self._all_events() if item["metadata"]["name"] not in before]
+        assert len(made) == told, f"{told} events were told, {len(made)} are kept"
         return tuple(self._plain(f"{item['type']} {item['reason']} {item['message']}") for item in made)
 
     async def _all_events(self) -> list[Object]:
@@ -93,8 +100,9 @@ class Sight:
         """The last there was, once the Canary is gone."""
         item = await self.house.admin.find(CANARY, self.house.namespace, "podinfo")
         self.deleted = item is None
-        self.last = Canary.from_object(item).status if item else self.heard.status or self.last
-        self.explained = explained(Canary.from_object(item)) if item else ()
+        self.canary = Canary.from_object(item) if item else None
+        self.explained = explained(self.canary) if self.canary else ()
+        self.last = self.canary.status if self.canary else self.heard.status or self.last
         return self.last
 
     def _told(self, status: CanaryStatus, weight: int, workloads: dict[str, Workload], reply: str) -> Seen:

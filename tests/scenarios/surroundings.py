@@ -12,6 +12,7 @@ from nats.aio.client import Client
 from handlers.adapters.bus import Bus
 from handlers.adapters.errors import Conflict, NotFound
 from handlers.adapters.kube import Kube, Object
+from handlers.core.alerting import is_alert
 from handlers.core.receivers import KUBERNETES
 from handlers.notify import Notifier
 from schemas.events import Message, NoticeMessage, StepResult
@@ -46,17 +47,17 @@ class Answers(Answering):
         self.queries: list[str] = []
         self.sent: list[str] = []
         """To metric providers: the path, and the headers that say who asks."""
-        self.once: set[str] = set()
-        """Hooks that pass the next time, and no more."""
+        self.once: dict[str, int] = {}
+        """Hooks that answer otherwise the next time, with the HTTP status that they answer with from then on."""
 
     async def _hook(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
         self.asked.append(name)
+        self.bodies.append((name, json.loads(await request.read())))
         usual = 403 if name == "rollback" else 200
         answer = self.gates.get(name, usual)
         if name in self.once:
-            self.once.remove(name)
-            self.gates[name] = 403
+            self.gates[name] = self.once.pop(name)
         return web.Response(status=answer, text="no")
 
     def _note(self, request: web.Request) -> None:
@@ -133,14 +134,21 @@ class Heard(Bus):
             self._messages.append(message)
         return True
 
-    async def told_by(self, notifier: Notifier) -> None:
-        """What was heard in this step is told to Kubernetes, and to nobody else."""
+    async def told_by(self, notifier: Notifier) -> int:
+        """What was heard in this step is told to Kubernetes and to hooks; chat services are not there.
+
+        How many events that should have made.
+        """
         for result in self.results:
             await notifier.on_result(result)
-        messages, self._messages = self._messages, []
-        for message in messages:
-            if message.receiver == KUBERNETES:
-                await notifier.on_notice(message)
+        events = 0
+        while self._messages:
+            message = self._messages.pop(0)
+            if is_alert(message.receiver):
+                continue
+            await notifier.on_notice(message)
+            events += len(message.result.notices) if message.receiver == KUBERNETES else 0
+        return events
 
     async def holds(self, message: Message) -> bool:
         return message.message_id in self._steps
