@@ -104,11 +104,11 @@ async def play(scenario: Scenario, stage: Stage) -> None:
     for number, step in enumerate(scenario.steps, 1):
         try:
             await stage.do(step.action, step.value)
+            seen = None if step.then is None else await stage.see(step.then)
         except AssertionError as error:
             raise AssertionError(_where(scenario, number, step) + f"\n  breaks a promise: {error}") from error
-        if step.then is None:
+        if step.then is None or seen is None:
             continue
-        seen = await stage.see(step.then)
         if wrong := compare(step.then, seen):
             raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"in short: {seen.last}"]))
 
