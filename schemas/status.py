@@ -60,7 +60,7 @@ class UnreadableStatusError(ValueError):
 
 
 class Condition(Wire):
-    """``Promoted`` as the peer's, ``Ready``: whether anything is held (:mod:`handlers.core.conditions`).
+    """``Promoted`` as the peer's, ``Held``: whether anything is held (:mod:`handlers.core.conditions`).
 
     The first three have no defaults, because what is a default is not written, and the API demands them.
     """
@@ -119,10 +119,10 @@ class LastStep(Wire):
 
 
 class Refused(Wire):
-    """What the API server refused for good, in its words; ``ready`` is what ``Ready`` says once it is carried out."""
+    """What the API server refused for good, in its words; ``held`` is what ``Held`` says once it is carried out."""
 
     message: str = ""
-    ready: Condition | None = None
+    held: Condition | None = None
 
 
 class Returning(Wire):

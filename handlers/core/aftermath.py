@@ -12,7 +12,7 @@ from schemas.status import CanaryStatus, Phase, Reason, Refused
 def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
     """What was decided, or is to be, cannot be done: the API server's own words, told once.
 
-    ``Ready`` says so until it can. An edit that nobody has decided about yet stays one.
+    ``Held`` says so until it can. An edit that nobody has decided about yet stays one.
     """
     observed = {"generation": canary.status.observed_generation}
     canary = canary.model_copy(update={"metadata": canary.metadata.model_copy(update=observed)})
@@ -20,7 +20,7 @@ def obstructed(canary: Canary, seen: Observation, words: str) -> Decision:
     text, before = f"Canary {draft.place} cannot be carried out: {words}", canary.status.refused
     if before is not None and before.message == text:
         return draft.done()
-    if conditions.of_type(draft.status, conditions.READY) is None:
+    if conditions.of_type(draft.status, conditions.HELD) is None:
         draft = draft.go_on(draft.status.waiting_for)
     # what was refused is tried by every wake: only one that has compared everything knows that it is over
     owed = draft.set(refused=Refused(message=text), surroundings_owed=draft.status.surroundings_owed or draft.step)

@@ -1,10 +1,12 @@
-"""The two conditions: ``Promoted`` in the peer's words (spec 1.1.6), ``Ready`` in ours.
+"""The two conditions: ``Promoted`` in the peer's words (spec 1.1.6), ``Held`` in ours.
 
 ``Promoted`` is what ``kubectl wait --for=condition=promoted`` looks at. It is True while the primary runs what the
 target is: after the first initialisation, too, but not any more when there is another revision, whoever keeps that
 waiting.
 
-``Ready`` is False while something is held, with the reason, and what is waited for in words.
+``Held`` is True while something keeps the Canary from going on, with the reason, and what is waited for in words. It is
+not called ``Held``: tools that wait for a condition of that name would take a Canary whose gate waits for a person, or
+that is suspended, for one that has failed to start, and undo what was deployed with it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import Literal
 
 from schemas.status import CanaryStatus, Condition, Phase, Reason
 
-PROMOTED, READY = "Promoted", "Ready"
+PROMOTED, HELD = "Promoted", "Held"
+FREE = "Nothing holds this Canary."
+"""Every condition has a message: health checks that are written for the peer's read it without asking."""
 _UNKNOWN: dict[Phase, str] = {
     Phase.NEW: "New {kind} detected, starting initialization.",
     Phase.INITIALIZING: "New {kind} detected, starting initialization.",
@@ -47,7 +51,9 @@ def promoted(before: CanaryStatus, after: CanaryStatus, kind: str, revision: str
         if not (_users_moved(before, after) if failed_before else went_on or resumed):
             return old
     value, text = _words(before, after, reverted=reverted)
-    return Condition(type=PROMOTED, status=value, reason=phase.value or "New", message=text.format(kind=kind))
+    return Condition(
+        type=PROMOTED, status=value, reason=phase.value or Phase.INITIALIZING.value, message=text.format(kind=kind)
+    )
 
 
 def _users_moved(before: CanaryStatus, after: CanaryStatus) -> bool:
@@ -92,19 +98,19 @@ def _failure(before: CanaryStatus, after: CanaryStatus) -> str:
 
 
 def unveiled(status: CanaryStatus) -> CanaryStatus:
-    """``Ready`` as it would be if the API server refused nothing: what is decided depends on that."""
-    if status.refused is None or status.refused.ready is None:
+    """``Held`` as it would be if the API server refused nothing: what is decided depends on that."""
+    if status.refused is None or status.refused.held is None:
         return status
-    return status.model_copy(update={"conditions": _exchanged(status.conditions, status.refused.ready)})
+    return status.model_copy(update={"conditions": _exchanged(status.conditions, status.refused.held)})
 
 
 def veiled(before: CanaryStatus, status: CanaryStatus, now: datetime) -> CanaryStatus:
-    """While something is refused that is what ``Ready`` says, whatever else is held or goes on."""
+    """While something is refused that is what ``Held`` says, whatever else is held or goes on."""
     if status.refused is None:
         return status
-    wanted = Condition(type=READY, status="False", reason=Reason.REFUSED.value, message=status.refused.message)
-    shown = next(item for item in with_condition(before.conditions, wanted, now) if item.type == READY)
-    held = status.refused.model_copy(update={"ready": of_type(status, READY)})
+    wanted = Condition(type=HELD, status="True", reason=Reason.REFUSED.value, message=status.refused.message)
+    shown = next(item for item in with_condition(before.conditions, wanted, now) if item.type == HELD)
+    held = status.refused.model_copy(update={"held": of_type(status, HELD)})
     return status.model_copy(update={"conditions": _exchanged(status.conditions, shown), "refused": held})
 
 
@@ -117,12 +123,12 @@ def of_type(status: CanaryStatus, kind: str) -> Condition | None:
 
 
 def with_condition(before: tuple[Condition, ...], wanted: Condition, now: datetime) -> tuple[Condition, ...]:
-    """``lastTransitionTime`` moves with the status; of a ``Ready`` that is False with the reason, too."""
+    """``lastTransitionTime`` moves with the status; of a ``Held`` that is True with the reason, too."""
     now = now.replace(microsecond=0)
     old = next((item for item in before if item.type == wanted.type), None)
     if old and (old.status, old.reason, old.message) == (wanted.status, wanted.reason, wanted.message):
         return before
-    held = (wanted.type, wanted.status) == (READY, "False")
+    held = (wanted.type, wanted.status) == (HELD, "True")
     same = old is not None and old.status == wanted.status and (old.reason == wanted.reason or not held)
     since = old.last_transition_time if old is not None and same else now
     new = wanted.model_copy(update={"last_update_time": now, "last_transition_time": since})

@@ -147,11 +147,11 @@ class Draft:
 
         ``alarmed``: whether the same reason, if it is there already, has alerted anybody.
         """
-        before = conditions.of_type(conditions.unveiled(self.canary.status), conditions.READY)
+        before = conditions.of_type(conditions.unveiled(self.canary.status), conditions.HELD)
         same = before is not None and before.reason == reason.value and before.message == message
         others = tuple(notice for notice in self.notices if notice is not self.hold_told)
         alone = replace(self, notices=others, hold_told=None)
-        held = alone.set(waiting_for=waiting_for).because(reason, message)._set_ready("False", reason.value, message)
+        held = alone.set(waiting_for=waiting_for).because(reason, message)._set_held("True", reason.value, message)
         if same or quiet:
             return held
         again = alarmed and before is not None and before.reason == reason.value
@@ -164,25 +164,25 @@ class Draft:
         free = self.set(waiting_for=waiting_for)
         if free.status.gateway_silent:
             text = silent_gateway(self.canary, self.seen.rules.gateway_settle)
-            return free._set_ready("True", Reason.GATEWAY_SILENT.value, text)
-        return free._set_ready("True", self.status.phase.value or "Ready", "")
+            return free._set_held("False", Reason.GATEWAY_SILENT.value, text)
+        return free._set_held("False", self.status.phase.value or "New", conditions.FREE)
 
     @property
     def held_for(self) -> str:
         """The reason of what keeps it from advancing; empty when nothing does."""
-        ready = self._ready()
-        return ready.reason if ready is not None and ready.status == "False" else ""
+        held = self._held()
+        return held.reason if held is not None and held.status == "True" else ""
 
     @property
     def holds_now(self) -> bool:
         """Whether this wake itself found what keeps it from advancing, not only one before it."""
         return bool(self.reason) and self.held_for == self.reason
 
-    def _ready(self) -> Condition | None:
-        return conditions.of_type(self.status, conditions.READY)
+    def _held(self) -> Condition | None:
+        return conditions.of_type(self.status, conditions.HELD)
 
-    def _set_ready(self, status: str, reason: str, message: str) -> Draft:
-        return self._condition(Condition(type=conditions.READY, status=status, reason=reason, message=message))  # type: ignore[arg-type]
+    def _set_held(self, status: str, reason: str, message: str) -> Draft:
+        return self._condition(Condition(type=conditions.HELD, status=status, reason=reason, message=message))  # type: ignore[arg-type]
 
     def _condition(self, wanted: Condition) -> Draft:
         return self.set(conditions=conditions.with_condition(self.status.conditions, wanted, self.seen.now))
@@ -232,8 +232,6 @@ class Draft:
     def _said_promoted(self) -> Draft:
         """What ``Promoted`` says follows from the whole step."""
         before, kind = self.canary.status, self.canary.spec.target_ref.kind
-        if self.status.phase is Phase.NEW:
-            return self
         reverted = any(notice.reason is Reason.REVERTED for notice in self.notices)
         revision = self.seen.target_revision
         return self._condition(conditions.promoted(before, self.status, kind, revision, reverted=reverted))

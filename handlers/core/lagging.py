@@ -18,7 +18,7 @@ def behind(draft: Draft, found: Gateway, *, patience: float = 0) -> Draft:
     route = f"RouteTable {draft.canary.service}.{draft.canary.metadata.namespace}"
     if waited > deadline:
         late = f"{route}: for more than {deadline} s "
-        said, text = conditions.of_type(draft.canary.status, conditions.READY), f"{late}{found.words}"
+        said, text = conditions.of_type(draft.canary.status, conditions.HELD), f"{late}{found.words}"
         # whoever was alerted is not alerted again because it lags in another way
         known = said is not None and said.message.startswith(late)
         return noted.hold(

@@ -13,7 +13,7 @@ from schemas.status import Reason
 def summary(canary: Canary) -> Summary:
     """Nothing is read but the Canary itself."""
     status, last = canary.status, canary.status.last_step
-    held = next((item for item in status.conditions if item.type == "Ready" and item.status == "False"), None)
+    held = next((item for item in status.conditions if item.type == "Held" and item.status == "True"), None)
     reason, message = (last.reason, last.message) if last else ("", "")
     return Summary(
         namespace=canary.metadata.namespace,

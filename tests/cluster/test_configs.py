@@ -115,8 +115,8 @@ async def test_what_a_rollout_cannot_do_without_is_named_and_waited_for(world: W
     await world.kube.delete(CONFIG_MAP, world.namespace, "podinfo")
     await world.seen(lambda status: bool(status.get("invalidSince")))
     conditions = (await world.kube.get(CANARY, world.namespace, "podinfo"))["status"]["conditions"]
-    ready = next(item["message"] for item in conditions if item["type"] == "Ready")
-    assert ready.startswith(f"configmap podinfo.{world.namespace} get query error: not found")
+    held = next(item["message"] for item in conditions if item["type"] == "Held")
+    assert held.startswith(f"configmap podinfo.{world.namespace} get query error: not found")
     assert canary_share(await world.object(ROUTE_TABLE)) == 25
 
     metadata = {"name": "podinfo", "namespace": world.namespace}

@@ -100,7 +100,7 @@ async def test_another_target_under_a_name_of_its_own_takes_over_when_its_routes
 
 
 def _ready(status: Object) -> Object:
-    return next((item for item in status.get("conditions") or () if item["type"] == "Ready"), {})
+    return next((item for item in status.get("conditions") or () if item["type"] == "Held"), {})
 
 
 async def _other_target(world: World) -> None:

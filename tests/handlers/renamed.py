@@ -62,9 +62,9 @@ async def asked_to_delegate(house: House) -> str:
     """New routes are there and wait for their VirtualService."""
     for _ in range(10):
         status = await house.status()
-        ready = next((item for item in status.conditions if item.type == "Ready"), None)
-        if ready is not None and ready.reason == "GatewaySilent":
+        held = next((item for item in status.conditions if item.type == "Held"), None)
+        if held is not None and held.reason == "GatewaySilent":
             assert status.phase is Phase.INITIALIZING
-            return ready.message
+            return held.message
         await house.tick()
     raise AssertionError(f"nobody is asked: {await house.status()}")

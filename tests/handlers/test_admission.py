@@ -131,8 +131,8 @@ async def test_a_copy_that_is_another_one_with_each_write_is_said_to_be(
     await house.change(ChangeReason.SPEC)
     await house.until(Phase.INITIALIZED, settled=False)
     await house.tick(2)
-    (ready,) = [item for item in (await house.status()).conditions if item.type == "Ready"]
-    assert (ready.status, ready.reason) == ("False", "Drift")
+    (ready,) = [item for item in (await house.status()).conditions if item.type == "Held"]
+    assert (ready.status, ready.reason) == ("True", "Drift")
     assert ready.message.startswith("podinfo-primary.default is changed by somebody else as often as it is written")
 
 

@@ -42,9 +42,9 @@ async def test_a_mistake_in_the_analysis_is_named_and_mending_it_heals(house: Ho
     analysis, words = WRONG[wrong]
     await house.prepare(analysis=analysis)
     await house.change(ChangeReason.SPEC)
-    ready = await _condition(house, "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "Invalid")
-    assert words in ready["message"]
+    held = await _condition(house, "Held")
+    assert (held["status"], held["reason"]) == ("True", "Invalid")
+    assert words in held["message"]
     told = [notice for result in await house.results() for notice in result.notices]
     assert words in told[0].message
     assert await house.admin.find(ROUTE_TABLE, NAMESPACE, "podinfo") is None
@@ -53,15 +53,15 @@ async def test_a_mistake_in_the_analysis_is_named_and_mending_it_heals(house: Ho
     existing = await house.object(CANARY, "podinfo")
     await house.admin.replace(CANARY, {**existing, "spec": good["spec"]})
     await house.initialized()
-    assert (await _condition(house, "Ready"))["status"] == "True"
+    assert (await _condition(house, "Held"))["status"] == "False"
 
 
 async def test_a_missing_target_is_named_and_its_coming_heals(house: House) -> None:
     await house.prepare()
     await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo")
     await house.change(ChangeReason.SPEC)
-    ready = await _condition(house, "Ready")
-    assert ready["message"] == "spec.targetRef: Deployment podinfo.default not found; create it or mend the name"
+    held = await _condition(house, "Held")
+    assert held["message"] == "spec.targetRef: Deployment podinfo.default not found; create it or mend the name"
     await house.admin.create(DEPLOYMENT, deployment())
     await house.initialized()
 
@@ -142,10 +142,10 @@ async def test_a_prometheus_that_says_nothing_holds_the_weight_and_says_why(hous
     assert status.phase is Phase.PROGRESSING
     assert status.failed_checks == 0
     assert await house.weight() == 25
-    ready = await _condition(house, "Ready")
-    assert ready["reason"] == "NoData"
+    held = await _condition(house, "Held")
+    assert held["reason"] == "NoData"
     expected = "down on purpose" if down == "unreachable" else "is not receiving traffic"
-    assert expected in ready["message"]
+    assert expected in held["message"]
     house.answering.status, house.answering.value = 200, "100"
     await house.until(Phase.SUCCEEDED)
 
@@ -194,9 +194,9 @@ async def test_a_missing_right_is_said_to_people_and_work_goes_on_when_it_is_giv
     for _ in range(2):
         with pytest.raises(TransientError):
             await house.tick()
-    ready = await _condition(house, "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "Refused")
-    assert 'cannot patch resource "routetables"' in ready["message"]
+    held = await _condition(house, "Held")
+    assert (held["status"], held["reason"]) == ("True", "Refused")
+    assert 'cannot patch resource "routetables"' in held["message"]
     assert await house.weight() == 0
     house.kube.before = None
     await house.until(Phase.SUCCEEDED)
@@ -215,9 +215,9 @@ async def test_a_cluster_without_gloo_is_told_what_to_install_and_goes_on_when_i
         house.now += timedelta(seconds=10)
         with pytest.raises(TransientError):
             await house.wake(house.slot())
-    ready = await _condition(house, "Ready")
-    assert (ready["status"], ready["reason"]) == ("False", "Refused")
-    assert ready["message"] == (
+    held = await _condition(house, "Held")
+    assert (held["status"], held["reason"]) == ("True", "Refused")
+    assert held["message"] == (
         "Canary podinfo.default cannot be carried out: Upstream default-podinfo-canaryupstream-9898 cannot be created: "
         "Kubernetes API: 404: 404 page not found; "
         "install the CustomResourceDefinition upstreams.gloo.solo.io, it comes with Gloo Edge"
@@ -225,4 +225,4 @@ async def test_a_cluster_without_gloo_is_told_what_to_install_and_goes_on_when_i
     await house.definitions()
     await house.tick()
     await house.initialized()
-    assert (await _condition(house, "Ready"))["status"] == "True"
+    assert (await _condition(house, "Held"))["status"] == "False"

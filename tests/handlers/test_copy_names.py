@@ -141,8 +141,8 @@ async def test_a_copy_of_which_all_names_are_taken_is_refused_with_all_of_them(
     await people.prepare(wholes("colours"))
     with pytest.raises(TransientError):
         await house.change(ChangeReason.SPEC)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.message.endswith(
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.message.endswith(
         "no name is left for the primary's copy of ConfigMap colours.default: colours-primary, "
         f"colours-podinfo-primary, {LAST} are somebody else's or read as they are; rename or delete one of them"
     )

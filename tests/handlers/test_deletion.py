@@ -122,8 +122,8 @@ async def test_a_target_that_never_gets_ready_leaves_everything_to_a_keeper(hous
     with pytest.raises(TransientError):
         await house.tick()
     status = await house.status()
-    ready = next(item for item in status.conditions if item.type == "Ready")
-    assert (status.phase, ready.reason) == (Phase.TERMINATING, "Refused")
+    held = next(item for item in status.conditions if item.type == "Held")
+    assert (status.phase, held.reason) == (Phase.TERMINATING, "Refused")
     for _ in range(7):
         if await canary(house) is None:
             break

@@ -54,9 +54,9 @@ async def test_a_name_that_leaves_no_room_is_told_once_and_its_remedy_heals(hous
     name = "s" * 60
     await house.prepare(service={"name": name, "port": 9898})
     await house.change(ChangeReason.SPEC)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert (ready.status, ready.reason) == ("False", "Invalid")
-    assert ready.message.startswith("spec.service.name has 60 characters; 55 leave room for the Service")
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert (held.status, held.reason) == ("True", "Invalid")
+    assert held.message.startswith("spec.service.name has 60 characters; 55 leave room for the Service")
     assert await house.replicas() == 1, "the target goes on serving"
     await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"service": {"name": "podinfo"}}})
     await house.initialized()

@@ -131,9 +131,9 @@ async def test_a_reference_to_nothing_is_said_and_heals(house: House, field: str
     named: dict[str, Any] = {field: {"apiVersion": group, "kind": kind.kind, "name": "theirs"}}
     await house.prepare(**named)
     await house.change(ChangeReason.SPEC)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.reason == "Invalid"
-    assert ready.message == f"spec.{field}: {kind.kind} theirs.default not found; create it or mend the name"
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.reason == "Invalid"
+    assert held.message == f"spec.{field}: {kind.kind} theirs.default not found; create it or mend the name"
     scaled = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "podinfo"}, "maxReplicas": 2}
     spec = scaled if kind is HORIZONTAL_POD_AUTOSCALER else {"kube": {"serviceName": "theirs", "servicePort": 9898}}
     await house.admin.create(kind, {"metadata": {"name": "theirs", "namespace": NAMESPACE}, "spec": spec})
@@ -181,8 +181,8 @@ async def test_a_primary_that_nothing_is_left_to_make_from_is_said_and_comes_bac
         await house.admin.delete(CONTROLLER_REVISION, NAMESPACE, name)
     await house.admin.delete(DEPLOYMENT, NAMESPACE, "podinfo-primary")
     await house.tick(2)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert (ready.status, ready.reason) == ("False", "SnapshotMissing")
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert (held.status, held.reason) == ("True", "SnapshotMissing")
     await house.push("podinfo:1")
     await house.until(Phase.FAILED)
     assert await house.image() == "podinfo:1"

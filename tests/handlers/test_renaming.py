@@ -73,8 +73,8 @@ async def test_a_route_table_that_is_still_delegated_to_stays_and_people_are_tol
     await house.until(Phase.INITIALIZED, settled=False)
     await house.tick(5)
     assert await names(house, ROUTE_TABLE) == ["podinfo", "web"]
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.message.startswith("a VirtualService still delegates to RouteTable podinfo; let it delegate to web")
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.message.startswith("a VirtualService still delegates to RouteTable podinfo; let it delegate to web")
     house.delegated, users.tables, users.services = {"web"}, ["web"], ["web"]
     house.now += (await house.status()).last_step.time - (await house.status()).last_step.time  # type: ignore[union-attr, operator]
     await tidied(house)
@@ -254,8 +254,8 @@ async def test_a_deletion_in_the_middle_of_a_rename_brings_users_back_by_the_way
 async def test_an_invalid_edit_of_a_name_leaves_what_is_in_force_alone_and_a_deletion_finds_it(house: House) -> None:
     users = await at_rest(house, revertOnDeletion=True)
     await edit(house, targetRef={"apiVersion": "apps/v1", "kind": "Deployment", "name": "missing"})
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.message == "spec.targetRef: Deployment missing.default not found; create it or mend the name"
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.message == "spec.targetRef: Deployment missing.default not found; create it or mend the name"
     await house.tick(2)
     assert await routed_to(house) == ["default-podinfo-primaryupstream-9898", "default-podinfo-canaryupstream-9898"]
     await house.admin.delete(CANARY, NAMESPACE, "podinfo")

@@ -111,8 +111,8 @@ async def test_a_suspended_canary_is_finished_and_then_left_alone(house: House) 
     status = await house.status()
     assert status.canary_weight == 25
     assert await house.weight() == 25
-    ready = next(item for item in status.conditions if item.type == "Ready")
-    assert ready.message == "skipping canary run as object is suspended, canary weight stays at 25"
+    held = next(item for item in status.conditions if item.type == "Held")
+    assert held.message == "skipping canary run as object is suspended, canary weight stays at 25"
     await house.command("abort")
     assert (await house.status()).phase is Phase.FAILED, "abort still works"
     await house.until(Phase.FAILED)

@@ -148,9 +148,9 @@ async def test_a_scaler_costs_two_reads_a_tick_and_no_more(house: House, kind: R
 async def test_a_cluster_without_keda_says_that_a_scaled_object_cannot_be_there(house: House) -> None:
     await house.prepare(**naming(SCALED_OBJECT))
     await house.change(ChangeReason.SPEC)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.reason == "Invalid"
-    assert ready.message == (
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.reason == "Invalid"
+    assert held.message == (
         "spec.autoscalerRef: ScaledObject podinfo.default not found; create it or mend the name, "
         "and install KEDA if there are no ScaledObjects here"
     )
@@ -164,17 +164,17 @@ async def test_a_scaler_that_goes_away_is_said_and_the_primary_keeps_its_own(hou
     await house.admin.delete(kind, NAMESPACE, "podinfo")
     await house.change(ChangeReason.DRIFT)
     status = await house.status()
-    ready = next(item for item in status.conditions if item.type == "Ready")
-    assert (ready.reason, status.waiting_for) == ("SourceMissing", "source")
-    assert f"{kind.kind} podinfo.default" in ready.message
+    held = next(item for item in status.conditions if item.type == "Held")
+    assert (held.reason, status.waiting_for) == ("SourceMissing", "source")
+    assert f"{kind.kind} podinfo.default" in held.message
     assert await house.admin.find(kind, NAMESPACE, "podinfo-primary") is not None
     await house.push("podinfo:2")
     await house.until(Phase.SUCCEEDED)
     if kind is HORIZONTAL_POD_AUTOSCALER:
         await make_scaler(house, kind)
         await house.change(ChangeReason.DRIFT)
-        ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-        assert ready.status == "True"
+        held = next(item for item in (await house.status()).conditions if item.type == "Held")
+        assert held.status == "False"
 
 
 @pytest.mark.parametrize(
@@ -205,5 +205,5 @@ async def test_bounds_that_cross_are_named(house: House, bounds: dict[str, int],
     await house.admin.patch(HORIZONTAL_POD_AUTOSCALER, NAMESPACE, "podinfo", {"spec": {"minReplicas": 2}})
     await house.prepare(**naming(HORIZONTAL_POD_AUTOSCALER, primaryScalerReplicas=bounds))
     await house.change(ChangeReason.SPEC)
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.message == f"spec.autoscalerRef.primaryScalerReplicas.{said}"
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.message == f"spec.autoscalerRef.primaryScalerReplicas.{said}"

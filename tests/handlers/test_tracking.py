@@ -21,9 +21,9 @@ async def test_a_required_object_that_is_missing_is_named_and_healed_when_it_com
     await people.prepare(reading(envFrom=[{"configMapRef": {"name": "later"}}]))
     await house.change(ChangeReason.SPEC)
     status = await house.status()
-    ready = next(item for item in status.conditions if item.type == "Ready")
+    held = next(item for item in status.conditions if item.type == "Held")
     assert status.invalid
-    assert ready.message == (
+    assert held.message == (
         "configmap later.default get query error: not found; "
         "create it, or set optional: true where the target's pods refer to it"
     )
@@ -80,8 +80,8 @@ async def test_an_object_that_the_handlers_may_not_read_is_named_with_the_remedy
     house.kube.before = forbid
     await house.change(ChangeReason.SPEC)
     house.kube.before = None
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    assert ready.message == (
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    assert held.message == (
         "secret login.default get query error: secrets is forbidden; "
         "grant the handlers get on it, or set CANARYBUS_CONFIG_TRACKING=false"
     )

@@ -27,8 +27,8 @@ async def _pair(house: House) -> tuple[House, House]:
 
 
 async def _problem(house: House) -> str:
-    ready = next(item for item in (await house.status()).conditions if item.type == "Ready")
-    return ready.message if ready.reason == "Invalid" else ""
+    held = next(item for item in (await house.status()).conditions if item.type == "Held")
+    return held.message if held.reason == "Invalid" else ""
 
 
 async def _edit(house: House, **spec: Any) -> None:

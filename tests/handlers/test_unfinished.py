@@ -52,7 +52,7 @@ def failing(method: str, path: str, error: BaseException, times: int = 1) -> Cal
 
 
 async def ready(house: House) -> Condition:
-    return next(item for item in (await house.status()).conditions if item.type == "Ready")
+    return next(item for item in (await house.status()).conditions if item.type == "Held")
 
 
 async def alerts(house: House) -> list[str]:
@@ -143,7 +143,7 @@ async def test_a_refusal_of_an_idle_canary_is_told_and_written_once_and_its_end_
     house.kube.before = None
     await house.change(ChangeReason.READY)
     assert await house.selector("podinfo-primary") == {"app": "podinfo-primary"}
-    assert (await ready(house)).status == "True"
+    assert (await ready(house)).status == "False"
     assert [notice.message for notice in (await house.results())[-1].notices] == [
         "Canary podinfo.default is carried out again"
     ]
@@ -191,7 +191,7 @@ async def test_what_may_not_be_read_is_told_once_and_the_edit_is_made_when_it_ma
     await house.wake(message)
     made = await house.object(UPSTREAM, "default-podinfo-canaryupstream-9898")
     assert made["spec"]["connectionConfig"] == {"connectTimeout": "7s"}
-    assert (await ready(house)).status == "True"
+    assert (await ready(house)).status == "False"
 
 
 async def test_a_snapshot_that_is_refused_is_told_and_the_rollout_begins_when_it_is_not(house: House) -> None:
@@ -205,7 +205,7 @@ async def test_a_snapshot_that_is_refused_is_told_and_the_rollout_begins_when_it
     assert await alerts(house) == ["Canary podinfo.default cannot be carried out: exceeded quota"]
     await house.change(ChangeReason.REVISION)
     assert (await house.status()).phase is Phase.PROGRESSING
-    assert (await ready(house)).status == "True"
+    assert (await ready(house)).status == "False"
     steps = [result.step for result in await house.results()]
     assert sorted(set(steps)) == list(range(1, max(steps) + 1)), "every step is told"
 
@@ -229,5 +229,5 @@ async def test_a_canary_whose_objects_may_not_be_read_says_so_before_anything_is
     assert (await ready(house)).message == f"Canary podinfo.default cannot be carried out: {path} is forbidden"
     house.kube.before = None
     await house.initialized()
-    assert (await ready(house)).status == "True"
+    assert (await ready(house)).status == "False"
     assert len(await alerts(house)) == 1

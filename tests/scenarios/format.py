@@ -104,7 +104,7 @@ class Then(Strict):
     told: Texts | None = None
     not_told: Texts | None = None
     alert: Literal["nothing"] | dict[Severity, Texts] | None = None
-    ready: str | None = None
+    held: str | None = None
     promoted: str | None = None
     waiting_for: Literal["", "nothing", "target", "primary", "gateway", "gate", "data"] | None = None
     settled: bool | None = None

@@ -74,7 +74,7 @@ class OnCore:
             failed_checks=status.failed_checks,
             iterations=status.iterations,
             reason=status.last_step.reason if status.last_step else "",
-            ready=conditions.get("Ready", ""),
+            held=conditions.get("Held", ""),
             promoted=conditions.get("Promoted", ""),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,

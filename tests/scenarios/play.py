@@ -26,7 +26,7 @@ class Seen:
     failed_checks: int
     iterations: int
     reason: str
-    ready: str
+    held: str
     promoted: str
     waiting_for: str
     settled: bool
@@ -220,7 +220,7 @@ _SENTENCES: dict[str, Any] = {
     "reasons": lambda wanted, seen: _each("reasons", wanted, seen.reasons),
     "hears": lambda wanted, seen: _each("hears", wanted, seen.hears),
     "alert": _alert,
-    "ready": lambda wanted, seen: _sentence("ready", wanted, seen.ready),
+    "held": lambda wanted, seen: _sentence("held", wanted, seen.held),
     "promoted": lambda wanted, seen: _sentence("promoted", wanted, seen.promoted),
     "reply": lambda wanted, seen: _sentence("reply", wanted, seen.reply),
     "written": lambda wanted, seen: [_line("written", "nothing", seen.written)] if seen.written else [],

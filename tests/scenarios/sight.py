@@ -114,7 +114,7 @@ class Sight:
             failed_checks=status.failed_checks,
             iterations=status.iterations,
             reason=status.last_step.reason if status.last_step else "",
-            ready=self._plain(conditions.get("Ready", "")),
+            held=self._plain(conditions.get("Held", "")),
             promoted=self._plain(conditions.get("Promoted", "")),
             waiting_for=status.waiting_for,
             settled=status.settled or status.phase not in IDLE,

@@ -1,4 +1,4 @@
-"""``Promoted`` never speaks of a rollout that has not happened; ``Ready`` says why nothing goes on, and since when."""
+"""``Promoted`` never speaks of a rollout that has not happened; ``Held`` says why nothing goes on, and since when."""
 
 from __future__ import annotations
 

@@ -128,4 +128,4 @@ def test_a_scaler_that_comes_back_gets_its_own_minimum_into_the_primarys() -> No
     assert world.primary_least == 2
     world.scaler = source
     world.tick(60)
-    assert (world.primary_least, world.status.settled, world.condition().status) == (1, True, "True")
+    assert (world.primary_least, world.status.settled, world.condition().status) == (1, True, "False")

@@ -141,7 +141,7 @@ def test_routes_that_are_refused_at_rest_are_said_with_the_gateways_words_and_he
     assert len(world.notices) == before, "once"
     world.says("Accepted")
     world.change()
-    assert (world.condition().status, world.status.waiting_for) == ("True", "")
+    assert (world.condition().status, world.status.waiting_for) == ("False", "")
     assert world.told[-1] == "RouteTable podinfo.test is accepted by the gateway again"
 
 
@@ -150,12 +150,12 @@ def test_a_gateway_that_has_never_said_anything_is_named_in_the_condition_until_
     world.verdict = None
     world.until(Phase.INITIALIZED)
     ready = world.condition()
-    assert (ready.status, ready.reason) == ("True", "GatewaySilent")
+    assert (ready.status, ready.reason) == ("False", "GatewaySilent")
     assert "no VirtualService delegates to it" in ready.message
     assert "GatewaySilent" in world.reasons
     world.says("Accepted")
     world.change()
-    assert world.condition().message == ""
+    assert world.condition().message == "Nothing holds this Canary."
     assert "RouteTable podinfo.test gets a status from the gateway now" in world.told
 
 
@@ -175,7 +175,7 @@ def test_a_gateway_that_falls_silent_is_told_about_after_a_deadline_with_what_to
     world.says("Accepted")
     world.tick(2)
     assert world.status.settled
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_the_gateways_silence_after_a_foreign_edit_is_no_news_before_the_deadline() -> None:

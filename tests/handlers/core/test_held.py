@@ -1,4 +1,4 @@
-"""Nothing is held in silence: whatever a Canary waits for is named in its condition ``Ready``, with the reason."""
+"""Nothing is held in silence: whatever a Canary waits for is named in its condition ``Held``, with the reason."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_what_is_held_says_why_for_what_and_since_when(story: Callable[[], World
     world = story()
     world.tick(4)
     found = world.condition()
-    assert (found.status, found.reason, world.status.waiting_for) == ("False", reason, awaited)
+    assert (found.status, found.reason, world.status.waiting_for) == ("True", reason, awaited)
     assert len(found.message) > 20, "a sentence"
     since, told, step = found.last_transition_time, len(world.notices), world.status.step
     world.tick()
@@ -155,7 +155,7 @@ def test_what_is_held_says_why_for_what_and_since_when(story: Callable[[], World
 def test_a_gateway_that_takes_its_time_at_the_end_is_no_news() -> None:
     world = ended_behind("Pending")
     world.change()
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
     world.says("Accepted")
     world.tick(3)
     assert world.status.settled

@@ -76,7 +76,7 @@ def test_refused_routes_of_an_ended_rollout_are_told_in_the_gateways_words() -> 
     world.says("Accepted")
     world.tick(3)
     assert world.canary_replicas == 0
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 @pytest.mark.parametrize("what", ["weight", "route deleted", "primary deleted", "primary edited", "fence"])

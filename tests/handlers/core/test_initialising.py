@@ -45,7 +45,7 @@ def test_a_primary_past_the_deadline_alerts_once_and_goes_on_when_it_is_ready() 
     assert world.condition().reason == "DeadlineExceeded"
     world.not_ready = set()
     world.until(Phase.INITIALIZED)
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_until_the_first_promotion_the_primary_follows_the_target() -> None:

@@ -36,7 +36,7 @@ def test_a_mended_canary_goes_on_where_it_was() -> None:
     world.edit_analysis(stepWeight=50)
     world.until(Phase.INITIALIZED)
     assert world.reasons[1] == "Mended"
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_an_idle_canary_that_is_mended_waits_for_nothing_any_more() -> None:
@@ -47,7 +47,7 @@ def test_an_idle_canary_that_is_mended_waits_for_nothing_any_more() -> None:
     world.edit_analysis(stepWeight=50)
     world.tick(2)
     assert (world.status.waiting_for, world.status.settled) == ("", True)
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_a_deleted_target_of_an_idle_canary_leaves_primary_and_traffic_alone_and_its_return_starts_nothing() -> None:

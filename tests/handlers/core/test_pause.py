@@ -77,7 +77,7 @@ def test_a_pause_while_waiting_asks_no_gate_until_resume() -> None:
     world.push("podinfo:3")
     assert world.told[-1].startswith("New revision of podinfo.test is waiting for approval; paused by ann since ")
     accepted(world, "resume")
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
     world.tick()
     assert world.phase is Phase.PROGRESSING
 

@@ -22,7 +22,7 @@ def test_a_primary_deleted_after_the_peers_failed_promotion_is_made_again() -> N
     world.tick(2)
     _both_deleted_and_the_target_applied_again(world)
     assert world.primary is not None
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_a_primary_deleted_after_an_aborted_takeover_is_made_again() -> None:
@@ -33,4 +33,4 @@ def test_a_primary_deleted_after_an_aborted_takeover_is_made_again() -> None:
     assert (world.phase, world.status.canary_weight) == (Phase.FAILED, 50)
     _both_deleted_and_the_target_applied_again(world)
     assert world.primary is not None
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"

@@ -142,7 +142,7 @@ def test_pods_that_are_missing_for_a_deadline_while_others_serve_hold_and_alert_
     assert [severity for severity, alert in world.alerts[told:] if alert.endswith(text)] == ["warn"]
     world.room = {}
     world.tick()
-    assert (world.condition().status, world.phase) == ("True", Phase.PROMOTING if promoted else Phase.PROGRESSING)
+    assert (world.condition().status, world.phase) == ("False", Phase.PROMOTING if promoted else Phase.PROGRESSING)
 
 
 def test_a_primary_past_its_deadline_with_pods_that_serve_gets_the_traffic_back() -> None:

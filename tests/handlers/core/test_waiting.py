@@ -102,7 +102,7 @@ def test_a_paused_idle_canary_says_that_a_new_revision_waits() -> None:
     assert world.phase is Phase.INITIALIZED
     assert world.told[-1] == "New revision of podinfo.test waits: paused by ann since 2026-01-01T00:00:00Z"
     world.push("podinfo:1")
-    assert world.condition().status == "True", "nothing waits any more"
+    assert world.condition().status == "False", "nothing waits any more"
 
 
 def test_a_pause_holds_a_rollout_that_skips_its_analysis() -> None:

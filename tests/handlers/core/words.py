@@ -30,7 +30,7 @@ class Alarms:
             self.last = found.now
         after, ready = decision.status, ready_of(decision.status)
         judged = after.phase in RUNNING and found.decides and found.slot is not None
-        if not judged or ready is None or ready.status != "False" or ready.reason in UNALARMING:
+        if not judged or ready is None or ready.status != "True" or ready.reason in UNALARMING:
             return
         since = _held_since(after, ready)
         if (found.now - since).total_seconds() > found.canary.spec.deadline and not after.paused:
@@ -65,13 +65,13 @@ def judge(found: Witness, after: CanaryStatus, traffic: Traffic) -> None:
 
 def is_held(status: CanaryStatus) -> bool:
     ready = ready_of(status)
-    held = ready is not None and ready.status == "False"
+    held = ready is not None and ready.status == "True"
     assert not held or (ready is not None and ready.message), "held without a word"
     return held
 
 
 def ready_of(status: CanaryStatus) -> Condition | None:
-    return next((item for item in status.conditions if item.type == "Ready"), None)
+    return next((item for item in status.conditions if item.type == "Held"), None)
 
 
 def _held_since(status: CanaryStatus, ready: Condition) -> datetime:

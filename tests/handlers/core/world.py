@@ -68,7 +68,7 @@ class World(Projected):
     def alerts(self) -> list[tuple[str, str]]:
         return [(notice.severity, notice.alert) for notice in self.notices if notice.severity]
 
-    def condition(self, kind: str = "Ready") -> Condition:
+    def condition(self, kind: str = "Held") -> Condition:
         return next(item for item in self.status.conditions if item.type == kind)
 
     # ---- what a test does
