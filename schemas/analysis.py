@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from schemas.base import Wire
 from schemas.bus_address import ON_THE_BUS, subject_of
 from schemas.duration import is_duration, lasting, parse_duration
+from schemas.hooks import secrets_in
 from schemas.namesakes import told_apart
 
 Whole = Annotated[
@@ -121,6 +122,14 @@ class Webhook(Wire):
     def timeout_seconds(self) -> float:
         """Ten unless written and readable."""
         return lasting(self.timeout, 10.0)
+
+    @property
+    def shown_url(self) -> str:
+        """For people: without the login and other secrets that it may have."""
+        url = self.url
+        for secret in sorted(secrets_in(url), key=len, reverse=True):
+            url = url.replace(secret, "***")
+        return url
 
     @property
     def addressed(self) -> bool:

@@ -81,4 +81,4 @@ def _hooks(canary: Canary) -> Iterator[str]:
         if hook.timeout and not lasting(hook.timeout, 0):
             yield f"{field}.timeout: {hook.timeout!r} is not a duration, ten seconds are taken; {_WRITE}"
         if not hook.addressed and not is_needed(canary, hook):
-            yield f"{field}.url: {hook.url!r} is no address, nobody is asked; start it with http://, https:// or nats://"
+            yield f"{field}.url: {hook.shown_url!r} is no address, nobody is asked; start it with http://, https:// or nats://"

@@ -157,11 +157,11 @@ def _webhooks(asked: Canary) -> Iterator[str]:
         except ValueError:
             yield f"{field}.type: {hook.type!r} is no webhook type; use rollout, pre-rollout, confirm-promotion …"
         if not hook.addressed and is_needed(asked, hook):
-            yield f"{field}.url: {hook.url!r} is no address; start it with http://, https:// or nats://"
+            yield f"{field}.url: {hook.shown_url!r} is no address; start it with http://, https:// or nats://"
         try:
             _ = hook.subject
         except ValueError as error:
-            yield f"{field}.url: {error}"
+            yield f"{field}.url: {str(error).replace(hook.url, hook.shown_url)}"
 
 
 def _references(canary: Canary, seen: Observation) -> Iterator[str]:

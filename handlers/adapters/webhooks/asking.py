@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable
 import httpx
 from nats.aio.client import Client
 
+from handlers.adapters.hiding import hidden
 from handlers.adapters.webhooks.attempt import Attempt
 from handlers.adapters.webhooks.http import Http
 from handlers.adapters.webhooks.request import request
 from schemas.canary import Webhook
+from schemas.hooks import secrets_in
 from schemas.measurement import HookAnswer
 
 PATIENCE = 120.0
@@ -75,7 +77,7 @@ def _answer(hook: Webhook, attempt: Attempt) -> HookAnswer:
         name=hook.name,
         type=hook.hook_type,
         passed=attempt.passed,
-        text=attempt.text,
+        text=hidden(attempt.text, secrets_in(hook.url)),
         status=attempt.status,
         answered=attempt.answered,
     )

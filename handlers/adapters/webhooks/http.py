@@ -35,7 +35,7 @@ class Http:
                     "POST", hook.url, content=payload, headers=headers, timeout=seconds, follow_redirects=True
                 ) as response,
             ):
-                text = shown((await beginning(response)).decode(errors="replace"))
+                text = await _text(response)
         except (TimeoutError, httpx.TimeoutException):
             return Attempt.unanswered(f"no answer within {seconds:g}s")
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
@@ -50,6 +50,20 @@ class Http:
         if self._unverified is None:
             self._unverified = httpx.AsyncClient(verify=False)  # noqa: S501 - the user asked for it: disableTLS
         return self._unverified
+
+
+async def _text(response: httpx.Response) -> str:
+    """What people are shown. An answer that passes by its status passes with a body that nobody can read as well."""
+    try:
+        body = await beginning(response)
+    except httpx.DecodingError:
+        if not response.is_success:
+            raise
+        return ""
+    try:
+        return shown(body.decode(response.charset_encoding or "utf-8", errors="replace"))
+    except LookupError:
+        return shown(body.decode(errors="replace"))
 
 
 def _is_unverified(error: BaseException | None) -> bool:
