@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from handlers.core.kinds.anatomy import Selectors
 from schemas.canary import Canary
 from schemas.configs import CONFIGS, copy_names, resource_of
-from schemas.names import fitted
+from schemas.names import LABEL_VALUE, fitted
 from schemas.resources import (
     CANARY,
     CONTROLLER_REVISION,
@@ -29,6 +29,8 @@ from schemas.workload import Workload
 
 Object = dict[str, Any]
 
+KEEPER = "canarybus.dev/keeper"
+"""A label by which keepers are found by those who go back to another controller; its value is the Canary's name."""
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
@@ -75,7 +77,8 @@ def keeper_owner(canary: Canary) -> Object:
 
 def keeper(canary: Canary) -> Object:
     """An object that does nothing but own; one of the kinds that the handlers may delete anyway."""
-    metadata = {"name": keeper_name(canary), "namespace": canary.metadata.namespace}
+    labels = {KEEPER: fitted(canary.metadata.name, LABEL_VALUE)}
+    metadata = {"name": keeper_name(canary), "namespace": canary.metadata.namespace, "labels": labels}
     return {"metadata": metadata, "revision": 1, "data": {"canary": canary.metadata.name}}
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from handlers.adapters.errors import Forbidden, TransientError
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, CONTROLLER_REVISION, Resource
+from schemas.resources import CANARY, CONTROLLER_REVISION, DEPLOYMENT, ROUTE_TABLE, SERVICE, Resource
 from schemas.status import Phase
 from tests.handlers.deleting import GOES, KEEPER, STAYS, assert_restored, at_rest, delete, gone
 from tests.handlers.house import NAMESPACE, House
@@ -67,6 +67,24 @@ async def test_whoever_takes_the_keeper_away_while_a_deletion_waits_finds_everyt
     assert (await house.status()).phase is Phase.TERMINATED
     for resource, name in [*STAYS, *GOES[:-1]]:
         assert await _keeper_uid(house) in await _owner_uids(house, resource, name), name
+
+
+async def test_who_goes_back_takes_keepers_away_by_their_label_and_deletions_leave_nothing_then(house: House) -> None:
+    await house.prepare(revertOnDeletion=True)
+    await house.initialized()
+    found, _ = await house.admin.list(CONTROLLER_REVISION, NAMESPACE, labels="canarybus.dev/keeper=podinfo")
+    assert [item["metadata"]["uid"] for item in found] == [await _keeper_uid(house)]
+    for item in found:
+        await house.admin.delete(CONTROLLER_REVISION, NAMESPACE, item["metadata"]["name"])
+    async with asyncio.timeout(10):
+        while await _owner_uids(house, DEPLOYMENT, "podinfo-primary") != [house.uid]:
+            await asyncio.sleep(0.05)
+    await house.admin.delete(CANARY, NAMESPACE, "podinfo")
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"metadata": {"finalizers": None}})
+    async with asyncio.timeout(10):
+        for resource, name in ((DEPLOYMENT, "podinfo-primary"), (ROUTE_TABLE, "podinfo"), (SERVICE, "podinfo-primary")):
+            while await house.admin.find(resource, NAMESPACE, name):
+                await asyncio.sleep(0.05)
 
 
 async def _without_keeper(house: House, *, made_again: bool) -> str:
