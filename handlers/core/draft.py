@@ -149,9 +149,8 @@ class Draft:
         """
         before = conditions.of_type(conditions.unveiled(self.canary.status), conditions.HELD)
         same = before is not None and before.reason == reason.value and before.message == message
-        others = tuple(notice for notice in self.notices if notice is not self.hold_told)
-        alone = replace(self, notices=others, hold_told=None)
-        held = alone.set(waiting_for=waiting_for).because(reason, message)._set_held("True", reason.value, message)
+        alone = self._unheld().set(waiting_for=waiting_for)
+        held = alone.because(reason, message)._set_held("True", reason.value, message)
         if same or quiet:
             return held
         again = alarmed and before is not None and before.reason == reason.value
@@ -159,9 +158,16 @@ class Draft:
         told = held.tell(reason, message, warn=warn, alert=alert, severity=None if again else severity)
         return replace(told, hold_told=told.notices[-1])
 
+    def _unheld(self) -> Draft:
+        others = tuple(notice for notice in self.notices if notice is not self.hold_told)
+        return replace(self, notices=others, hold_told=None)
+
     def go_on(self, waiting_for: WaitingFor = "") -> Draft:
-        """Nothing is held any more; ``waiting_for`` is what comes next by itself."""
-        free = self.set(waiting_for=waiting_for)
+        """Nothing is held any more; ``waiting_for`` is what comes next by itself.
+
+        What held it only until later in the same wake has held nothing, and is no news.
+        """
+        free = self._unheld().set(waiting_for=waiting_for)
         if free.status.gateway_silent:
             text = silent_gateway(self.canary, self.seen.rules.gateway_settle)
             return free._set_held("False", Reason.GATEWAY_SILENT.value, text)

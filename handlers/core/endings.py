@@ -21,11 +21,9 @@ def return_to_primary(draft: Draft, phase: Phase) -> Draft:
     return ended.rescale_target().go_on("gateway" if before else "")
 
 
-def roll_back(
-    draft: Draft, reason: Reason, message: str, *, alert: str, severity: Severity = "error", facts: bool = False
-) -> Draft:
+def roll_back(draft: Draft, reason: Reason, message: str, *, alert: str, severity: Severity = "error") -> Draft:
     """Failed: this revision does not start again by itself."""
-    told = draft.tell(reason, message, warn=True, alert=alert, severity=severity, facts=facts)
+    told = draft.tell(reason, message, warn=True, alert=alert, severity=severity)
     ended = return_to_primary(told, Phase.FAILED)
     closing = ended.tell(Reason.ROLLED_BACK, f"Canary failed! Scaling down {draft.place}", warn=True)
     return closing.because(reason, message)
@@ -136,10 +134,12 @@ def invalid(draft: Draft) -> Draft:
     running = status.phase not in IDLE and status.phase not in (Phase.NEW, Phase.INITIALIZING, Phase.WAITING)
     overdue = draft.seen.since(status.invalid_since) > draft.canary.spec.deadline
     if running and overdue and not status.returning:
-        if status.phase in (Phase.PROMOTING, Phase.FINALISING):
-            back = go_back(noted, Phase.FAILED, Reason.INVALID, text)
-            return back if back.holds_now else back.tell(Reason.INVALID, text, warn=True)
         message = f"Rolling back {draft.place} still invalid after the progress deadline: {text}"
+        if status.phase in (Phase.PROMOTING, Phase.FINALISING):
+            back = go_back(noted, Phase.FAILED, Reason.INVALID, message)
+            if back.holds_now:
+                return back
+            return back.tell(Reason.INVALID, message, warn=True, alert=message, severity="error")
         return roll_back(noted, Reason.INVALID, message, alert=message)
     return noted.hold(
         Reason.INVALID, text, waiting_for="target", alert=f"Canary {draft.place} is invalid: {text}", severity="error"

@@ -148,9 +148,12 @@ def canary_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, Wait
         return Reason.NOT_READY, primary_not_ready(canary, found), "primary"
     behind = gateway(canary, seen)
     if not behind.applied:
-        place = f"RouteTable {canary.service}.{canary.metadata.namespace}"
-        return Reason.GATEWAY_BEHIND, f"{place}: {behind.words}", "gateway"
+        return _not_in_force(canary, behind)
     return None
+
+
+def _not_in_force(canary: Canary, behind: Gateway) -> tuple[Reason, str, WaitingFor]:
+    return Reason.GATEWAY_BEHIND, f"RouteTable {canary.service}.{canary.metadata.namespace}: {behind.words}", "gateway"
 
 
 def _served(status: CanaryStatus, seen: Observation) -> bool:
@@ -165,8 +168,7 @@ def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, Wa
     """
     behind = gateway(canary, seen)
     if not behind.applied and not _served(canary.status, seen):
-        place = f"RouteTable {canary.service}.{canary.metadata.namespace}"
-        return Reason.GATEWAY_BEHIND, f"{place}: {behind.words}", "gateway"
+        return _not_in_force(canary, behind)
     tick, slot = seen.tick, seen.slot
     if tick is None or slot is None or canary.status.weight_since is None:
         return None
@@ -175,5 +177,8 @@ def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, Wa
         return Reason.SOAKING, "the weight has not served a whole interval yet", ""
     applied_since = canary.status.verdict_since or seen.now
     if (applied_since - slot).total_seconds() > SLACK:
+        if not behind.applied:
+            # of routes that were in force only before nothing says since when
+            return _not_in_force(canary, behind)
         return Reason.SOAKING, "the routes came into force after this slot began", ""
     return None

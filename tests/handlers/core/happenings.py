@@ -270,3 +270,17 @@ endings: st.SearchStrategy[Event] = st.sampled_from(
         *(("push", 1), ("push", 3), ("stall",), ("late",), ("change", ChangeReason.READY)),
     ]
 )
+
+
+LOOKS: tuple[Event, ...] = tuple(("change", reason) for reason in ChangeReason if reason is not ChangeReason.DELETED)
+passing: st.SearchStrategy[Event] = st.sampled_from(
+    [
+        *_often(6, ("tick",)),
+        *LOOKS,
+        *(("ticks", 3), ("late tick",), ("again",), ("wait",), ("crash",), ("lost reply",)),
+    ]
+)
+"""Nothing but time, and those who look again, and die in between."""
+LONG: tuple[Event, ...] = (("tick",), *(("wait",), ("tick",), ("wait",), ("ticks", 2)) * 5)
+"""Several progress deadlines, one after the other, with a few slots in each: as long as anything goes on by itself."""
+IN_TURNS: tuple[Event, ...] = tuple(event for look in LOOKS for event in (("tick",), look))

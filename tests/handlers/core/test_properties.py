@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
 from schemas.events import ChangeReason
-from schemas.status import IDLE, Phase
+from schemas.status import IDLE, JUDGED, Phase
 from schemas.workload import Workload
-from tests.handlers.core.happenings import ALL, Event, endings, events, happen, mend_everything
+from tests.handlers.core.happenings import ALL, IN_TURNS, LONG, Event, endings, events, happen, mend_everything, passing
 from tests.handlers.core.manifests import ab_testing, blue_green, weighted
+from tests.handlers.core.repeats import content_of, fences_of
 from tests.handlers.core.starts import STARTS, begin, specs_for
 from tests.handlers.core.switched import left, move_in, named
 from tests.handlers.core.watched import Watched
@@ -42,6 +43,19 @@ def test_every_promise_holds_in_every_story_and_every_story_ends(start: str) -> 
 
     number = st.sampled_from(specs_for(start))
     play(holds, start, 9, len(STARTS), number=number, story=st.lists(events, min_size=8, max_size=24))
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_while_nothing_happens_nothing_is_told_twice_and_every_story_comes_to_rest(start: str) -> None:
+    def holds(number: int, story: list[Event], wakes: list[Event]) -> None:
+        world = begin(number, start)
+        for event in story:
+            happen(world, event)
+        _stands_still(world, wakes)
+
+    number = st.sampled_from(specs_for(start))
+    story = st.lists(events, max_size=12)
+    play(holds, start, 4, len(STARTS), number=number, story=story, wakes=st.lists(passing, max_size=12))
 
 
 LEFT = [
@@ -75,6 +89,21 @@ def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left) -> Non
 
     story = st.lists(events, max_size=16)
     play(holds, named(found), 4, len(LEFT), first=st.sampled_from(FIRST), story=story)
+
+
+def _stands_still(world: Watched, wakes: list[Event]) -> None:
+    """Long enough for whatever has a deadline, and for what that leads to."""
+    for event in (*wakes, *LONG):
+        happen(world, event)
+    before = world.status
+    for event in IN_TURNS:
+        steps, kept = world.status.step, content_of(world.status)
+        happen(world, event)
+        assert content_of(world.status) == kept, "nothing happens, and it moves"
+        noted = world.status.step - steps
+        assert noted <= (event == ("tick",)), f"written {noted} times in one wake, and nothing happens"
+        assert not noted or world.phase in JUDGED, f"at rest, nothing is written: {world.status.last_step}"
+    assert fences_of(world.status) == fences_of(before)
 
 
 def _comes_to_rest(world: Watched) -> None:

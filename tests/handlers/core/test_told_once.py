@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from handlers.core.observation import Orphan
 from schemas.gloo import Verdict
 from schemas.status import Notice, Phase
@@ -81,3 +83,43 @@ def test_routes_that_were_refused_and_are_pending_are_not_accepted_again() -> No
     world.says("Pending")
     world.change()
     assert "Mended" not in world.reasons
+
+
+def test_routes_that_are_refused_are_told_of_once_also_when_a_tick_comes_late() -> None:
+    world = World(weighted(metrics=[SUCCESS_RATE])).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick(2)
+    world.change()
+    world.says("Rejected")
+    world.tick()
+    before, slot = len(world.notices), world.now + timedelta(seconds=10)
+    world.wait(7)
+    world.tick(slot=slot)
+    world.wait(-7)
+    world.tick(2)
+    assert world.condition().message == "RouteTable podinfo.test: its words"
+    assert world.notices[before:] == []
+
+
+def test_a_gateway_that_holds_nothing_because_a_rollout_begins_is_told_of_when_it_holds_that() -> None:
+    world = World({"progressDeadlineSeconds": 60, **weighted()}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    world.command("abort")
+    world.says("Rejected")
+    world.push("podinfo:3")
+    world.tick(3)
+    assert world.phase is Phase.PROGRESSING
+    assert world.told.count("RouteTable podinfo.test: its words") == 1
+
+
+def test_a_promotion_that_is_taken_back_because_it_stays_invalid_says_more_than_what_is_wrong() -> None:
+    world = World({"progressDeadlineSeconds": 60, **weighted()}).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.until(Phase.PROMOTING)
+    world.not_ready = {"primary"}
+    world.edit(service={"port": 0})
+    world.tick(8)
+    assert len(set(world.told)) == len(world.told)
+    text = next(text for text in world.told if text.startswith("Rolling back podinfo.test still invalid after the"))
+    assert ("error", text) in world.alerts

@@ -15,6 +15,7 @@ from schemas.revision import REVISION
 from schemas.status import CanaryStatus, Phase
 from schemas.workload import Workload
 from tests.handlers.core.oracle import Oracle
+from tests.handlers.core.repeats import Repeats
 from tests.handlers.core.shapes import copied
 from tests.handlers.core.words import waits_for_a_gate_that_there_is
 from tests.handlers.core.world import World
@@ -51,13 +52,18 @@ class Watched(World):
     def __init__(self, spec: dict[str, Any], *, drain: float = 0) -> None:
         super().__init__({"progressDeadlineSeconds": 60, **spec}, drain=drain)
         self.oracle = Oracle()
+        self.repeats = Repeats()
         self.late: tuple[Canary, Observation] | None = None
         """What a worker that stalled after its commit is about to write."""
         self.dies = False
         """Whether the worker dies after its commit."""
 
     def wake(self, stimulus: Stimulus, *, project: bool = True) -> Decision:
+        self.repeats.arrive(self)
+        before, told = self.status, len(self.notices)
         decision = super().wake(stimulus, project=project and not self.dies)
+        self.repeats.judge(stimulus, before, self.status, self.notices[told:])
+        self.repeats.leave(self, died=self.dies or not project)
         self.oracle.carried_out(self)
         self._routes_are_whole()
         return decision

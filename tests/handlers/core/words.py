@@ -28,7 +28,7 @@ class Alarms:
         """Longer than the deadline by one and the same reason, and somebody has been alerted of it."""
         if any(notice.severity in ("warn", "error") for notice in decision.notices):
             self.last = found.now
-        after, ready = decision.status, ready_of(decision.status)
+        after, ready = decision.status, held_of(decision.status)
         judged = after.phase in RUNNING and found.decides and found.slot is not None
         if not judged or ready is None or ready.status != "True" or ready.reason in UNALARMING:
             return
@@ -64,13 +64,13 @@ def judge(found: Witness, after: CanaryStatus, traffic: Traffic) -> None:
 
 
 def is_held(status: CanaryStatus) -> bool:
-    ready = ready_of(status)
+    ready = held_of(status)
     held = ready is not None and ready.status == "True"
     assert not held or (ready is not None and ready.message), "held without a word"
     return held
 
 
-def ready_of(status: CanaryStatus) -> Condition | None:
+def held_of(status: CanaryStatus) -> Condition | None:
     return next((item for item in status.conditions if item.type == "Held"), None)
 
 
