@@ -8,7 +8,8 @@ from handlers.core.draft import Draft
 from handlers.core.gate import canary_readiness, gateway, primary_not_ready, primary_readiness, target_gone
 from handlers.core.plan import is_fresh
 from handlers.core.signals import ALERT, signalled, text_of
-from schemas.status import Phase, Reason
+from schemas.status import Phase, Reason, Severity
+from schemas.workload import PRIMARY_STEP, Readiness
 
 
 def promoting(draft: Draft) -> Draft:
@@ -27,10 +28,18 @@ def promoting(draft: Draft) -> Draft:
     found = primary_readiness(draft.canary, draft.seen)
     if found.ready or handover.goes_on(draft):
         return _shift(draft.set(primary_not_ready_since=None))
+    return _primary_late(draft, found)
+
+
+def _primary_late(draft: Draft, found: Readiness) -> Draft:
+    """Users stay where they are; past its deadline the primary goes back to what it ran before."""
     draft = draft.set(primary_not_ready_since=draft.status.primary_not_ready_since or draft.seen.now)
-    text = primary_not_ready(draft.canary, found)
+    missing = _nothing_to_copy(draft)
+    text = missing or primary_not_ready(draft.canary, found)
     late = draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline
     if not (found.stuck or late):
+        if missing:
+            return _hold_for_target(draft, missing)
         return draft.hold(Reason.NOT_READY, text + _what_waits(draft), waiting_for="primary")
     if draft.status.canary_weight and not _served(draft):
         return draft.hold(
@@ -46,6 +55,23 @@ def promoting(draft: Draft) -> Draft:
         return failed
     alert = f"Promotion failed, primary not ready: {text}"
     return failed.tell(Reason.PROMOTION_FAILED, message, warn=True, alert=alert, severity="error")
+
+
+def _nothing_to_copy(draft: Draft) -> str:
+    """The primary is written after its target: until that is there again it stays as it is."""
+    own, status = draft.seen.primary_workload, draft.status
+    if draft.seen.target is not None or (own is not None and own.fence(PRIMARY_STEP) == status.primary_step):
+        return ""
+    gone = target_gone(draft.canary, draft.seen)
+    return f"{gone}: nothing can be copied to {draft.primary_place} until it is there again"
+
+
+def _hold_for_target(draft: Draft, missing: str) -> Draft:
+    """Whoever was alerted when its users were sent to the primary knows that it is gone."""
+    left, begun = draft.status.traffic_until, draft.status.last_transition_time
+    known = left is not None and begun is not None and left >= begun
+    severity: Severity | None = None if known else "error"
+    return draft.hold(Reason.TARGET_MISSING, missing, waiting_for="target", alert=missing, severity=severity)
 
 
 def _served(draft: Draft) -> bool:
@@ -139,7 +165,8 @@ def _going_back(draft: Draft) -> Draft:
         return draft.hold(Reason.SNAPSHOT_MISSING, text, waiting_for="primary", alert=text, severity="error")
     found = primary_readiness(draft.canary, draft.seen)
     if not (found.ready or handover.goes_on(draft)):
-        text = f"{ending.message}; returning: {primary_not_ready(draft.canary, found)}{freezing.meanwhile(draft)}"
+        why = _nothing_to_copy(draft) or primary_not_ready(draft.canary, found) + freezing.meanwhile(draft)
+        text = f"{ending.message}; returning: {why}"
         # its pods were missing before it was sent back: only the time since then counts
         if draft.seen.since(draft.status.primary_not_ready_since) > draft.canary.spec.deadline:
             # users stay where they are; somebody has to look
