@@ -155,7 +155,8 @@ def _canary_serves(world: World, canary: Canary) -> bool:
     if world.target["kind"] == "Service":
         copied = Workload(world.canary_copy) if world.canary_copy else None
         current = copied is not None and copied.annotations.get(REVISION) == canary.status.canary_revision
-        return current or (copied is not None and canary.deleting)
+        # a deletion leads users to the Service itself, whether or not there ever was a copy
+        return current or canary.deleting
     rolled = world.rolled == Workload(world.target).content
     return rolled and _available(world, "target", canary.spec.analysis.canary_ready_threshold)
 
