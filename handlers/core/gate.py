@@ -176,9 +176,7 @@ def analysis_blocked(canary: Canary, seen: Observation) -> tuple[Reason, str, Wa
     if soaked < min(tick.interval, canary.spec.analysis.interval_seconds(seen.rules.min_interval)) - 0.001:
         return Reason.SOAKING, "the weight has not served a whole interval yet", ""
     applied_since = canary.status.verdict_since or seen.now
-    if (applied_since - slot).total_seconds() > SLACK:
-        if not behind.applied:
-            # of routes that were in force only before nothing says since when
-            return _not_in_force(canary, behind)
+    # of routes that were in force, and are not now, nobody knows since when: a late tick judges what one on time does
+    if behind.applied and (applied_since - slot).total_seconds() > SLACK:
         return Reason.SOAKING, "the routes came into force after this slot began", ""
     return None

@@ -272,6 +272,16 @@ endings: st.SearchStrategy[Event] = st.sampled_from(
 )
 
 
+troubles: st.SearchStrategy[Event] = st.sampled_from(
+    [
+        *_often(3, *(("gateway", verdict) for verdict in ("Pending", "Warning", "Rejected", None))),
+        *_often(2, *(("pods", role, state) for role in ("target", "primary") for state in ("unready", "stuck"))),
+        *(("hook", name, name == "rollback") for name in HOOKS),
+        *(("metric", answer) for answer in ("good", "bad", "empty", "unreachable")),
+        *(("target", "gone"), ("target", "parked"), ("config", "gone"), ("spec", "invalid"), ("spec", "suspend")),
+    ]
+)
+"""What lasts: from there on all that is told is about it."""
 LOOKS: tuple[Event, ...] = tuple(("change", reason) for reason in ChangeReason if reason is not ChangeReason.DELETED)
 passing: st.SearchStrategy[Event] = st.sampled_from(
     [
@@ -281,6 +291,6 @@ passing: st.SearchStrategy[Event] = st.sampled_from(
     ]
 )
 """Nothing but time, and those who look again, and die in between."""
-LONG: tuple[Event, ...] = (("tick",), *(("wait",), ("tick",), ("wait",), ("ticks", 2)) * 5)
+LONG: tuple[Event, ...] = (("tick",), ("late tick",), *(("wait",), ("tick",), ("wait",), ("ticks", 2)) * 5)
 """Several progress deadlines, one after the other, with a few slots in each: as long as anything goes on by itself."""
 IN_TURNS: tuple[Event, ...] = tuple(event for look in LOOKS for event in (("tick",), look))

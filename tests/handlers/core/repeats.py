@@ -45,8 +45,9 @@ class Repeats:
 
     def judge(self, stimulus: Stimulus, before: CanaryStatus, after: CanaryStatus, told: list[Notice]) -> None:
         asked = isinstance(stimulus, Command)
-        if asked and content_of(before) != content_of(after):
-            # a command that changes something is as good as a hand in the world
+        if _soaks(after) or (asked and content_of(before) != content_of(after)):
+            # a command that changes something is as good as a hand in the world; so are routes that came into force
+            # while nobody looked, and whatever holds it besides comes after them
             self._moved()
         position = position_of(after)
         for one in _sayings(told, position):
@@ -73,6 +74,11 @@ class Repeats:
             return
         assert said not in self._held, f"Held takes turns: {[one[:3] for one in self._held]}, and again {said[:3]}"
         self._held.append(said)
+
+
+def _soaks(status: CanaryStatus) -> bool:
+    held = held_of(status)
+    return held is not None and held.reason == Reason.SOAKING and status.verdict_since is not None
 
 
 def position_of(status: CanaryStatus) -> Position:

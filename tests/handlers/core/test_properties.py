@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from schemas.events import ChangeReason
 from schemas.status import IDLE, JUDGED, Phase
 from schemas.workload import Workload
-from tests.handlers.core.happenings import ALL, IN_TURNS, LONG, Event, endings, events, happen, mend_everything, passing
+from tests.handlers.core.happenings import (
+    ALL,
+    IN_TURNS,
+    LONG,
+    Event,
+    endings,
+    events,
+    happen,
+    mend_everything,
+    passing,
+    troubles,
+)
 from tests.handlers.core.manifests import ab_testing, blue_green, weighted
 from tests.handlers.core.repeats import content_of, fences_of
 from tests.handlers.core.starts import STARTS, begin, specs_for
@@ -47,15 +58,15 @@ def test_every_promise_holds_in_every_story_and_every_story_ends(start: str) -> 
 
 @pytest.mark.parametrize("start", STARTS)
 def test_while_nothing_happens_nothing_is_told_twice_and_every_story_comes_to_rest(start: str) -> None:
-    def holds(number: int, story: list[Event], wakes: list[Event]) -> None:
+    def holds(number: int, story: list[Event], last: tuple[Event, Event], wakes: list[Event]) -> None:
         world = begin(number, start)
-        for event in story:
+        for event in (*story, *last):
             happen(world, event)
         _stands_still(world, wakes)
 
     number = st.sampled_from(specs_for(start))
-    story = st.lists(events, max_size=12)
-    play(holds, start, 4, len(STARTS), number=number, story=story, wakes=st.lists(passing, max_size=12))
+    drawn = {"story": st.lists(events, max_size=8), "last": st.tuples(troubles, events | st.just(("push", 3)))}
+    play(holds, start, 4, len(STARTS), number=number, **drawn, wakes=st.lists(passing, max_size=12))
 
 
 LEFT = [
@@ -93,6 +104,7 @@ def test_every_promise_holds_from_whatever_the_peer_has_left(found: Left) -> Non
 
 def _stands_still(world: Watched, wakes: list[Event]) -> None:
     """Long enough for whatever has a deadline, and for what that leads to."""
+    world.moved = False
     for event in (*wakes, *LONG):
         happen(world, event)
     before = world.status

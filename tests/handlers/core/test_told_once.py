@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
+
 from handlers.core.observation import Orphan
 from schemas.gloo import Verdict
 from schemas.status import Notice, Phase
@@ -85,19 +87,22 @@ def test_routes_that_were_refused_and_are_pending_are_not_accepted_again() -> No
     assert "Mended" not in world.reasons
 
 
-def test_routes_that_are_refused_are_told_of_once_also_when_a_tick_comes_late() -> None:
+@pytest.mark.parametrize("unready", [(), ("target",)])
+def test_routes_that_are_refused_are_told_of_once_also_when_a_tick_comes_late(unready: tuple[str, ...]) -> None:
     world = World(weighted(metrics=[SUCCESS_RATE])).until(Phase.INITIALIZED)
     world.push("podinfo:2")
     world.tick(2)
     world.change()
     world.says("Rejected")
+    world.not_ready = set(unready)
     world.tick()
+    said = world.condition().message
     before, slot = len(world.notices), world.now + timedelta(seconds=10)
     world.wait(7)
     world.tick(slot=slot)
     world.wait(-7)
     world.tick(2)
-    assert world.condition().message == "RouteTable podinfo.test: its words"
+    assert world.condition().message == said
     assert world.notices[before:] == []
 
 
@@ -123,3 +128,20 @@ def test_a_promotion_that_is_taken_back_because_it_stays_invalid_says_more_than_
     assert len(set(world.told)) == len(world.told)
     text = next(text for text in world.told if text.startswith("Rolling back podinfo.test still invalid after the"))
     assert ("error", text) in world.alerts
+
+
+def test_a_provider_that_cannot_be_reached_alerts_once_also_when_routes_lag_and_a_tick_comes_late() -> None:
+    world = World(weighted(metrics=[SUCCESS_RATE])).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick(2)
+    world.change()
+    world.says("Pending")
+    world.answer("request-success-rate", outcome="unreachable", detail="refused")
+    world.tick()
+    assert world.alerts[-1] == ("warn", "Prometheus query failed: refused")
+    before, slot = len(world.notices), world.now + timedelta(seconds=10)
+    world.wait(7)
+    world.tick(slot=slot)
+    world.wait(-7)
+    world.tick(2)
+    assert world.notices[before:] == []

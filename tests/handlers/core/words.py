@@ -79,9 +79,10 @@ def _held_since(status: CanaryStatus, ready: Condition) -> datetime:
     gate = status.closed_gate if status.waiting_for == "gate" else None
     pods = (status.not_ready_since, status.primary_not_ready_since) if ready.reason == Reason.NOT_READY else ()
     data = status.no_data_since if ready.reason == Reason.NO_DATA else None
+    routes = status.behind_since if ready.reason == Reason.GATEWAY_BEHIND else None
     began = gate.since if gate is not None else ready.last_transition_time
     assert began is not None
-    latest: datetime = max([began, *(since for since in (data, *pods) if since is not None)])
+    latest: datetime = max([began, *(since for since in (data, routes, *pods) if since is not None)])
     return latest
 
 
