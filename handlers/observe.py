@@ -91,7 +91,7 @@ class Observer:
             if item is None:
                 self._names.pop(ref, None)
                 return None
-            canary = await self._under_left_names(Canary.from_object(item))
+            canary = await self._under_left_names(Canary.from_object(item), around)
             if canary.names == names:
                 self._names[ref] = names
                 found = await self._configs(canary, stimulus, around.target)
@@ -112,9 +112,9 @@ class Observer:
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
 
-    async def _under_left_names(self, canary: Canary) -> Canary:
+    async def _under_left_names(self, canary: Canary, around: Objects) -> Canary:
         unknown = is_foreign(canary.status) and canary.status.names is None and not canary.problems
-        return await left_names.look(self._kube, canary) if unknown else canary
+        return await left_names.look(self._kube, canary, around.primary) if unknown else canary
 
     async def _objects(self, ref: Ref, names: Names) -> Objects:
         workload = TARGETS.get(names.kind)

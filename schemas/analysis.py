@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 from schemas.base import Wire
 from schemas.bus_address import ON_THE_BUS, subject_of
 from schemas.duration import is_duration, lasting, parse_duration
-from schemas.hooks import secrets_in
+from schemas.hooks import shown_url
 from schemas.namesakes import told_apart
 
 Whole = Annotated[
@@ -125,11 +125,8 @@ class Webhook(Wire):
 
     @property
     def shown_url(self) -> str:
-        """For people: without the login and other secrets that it may have."""
-        url = self.url
-        for secret in sorted(secrets_in(url), key=len, reverse=True):
-            url = url.replace(secret, "***")
-        return url
+        """For people: without the password and other secrets that it may have."""
+        return shown_url(self.url)
 
     @property
     def addressed(self) -> bool:

@@ -9,17 +9,59 @@ from pydantic import ConfigDict, Field
 
 from schemas.base import Wire
 
-_TELLING = re.compile("token|key|secret|pass|pwd|sig|auth|code|cred", re.IGNORECASE)
-"""What is in the name of a parameter whose value is for nobody else."""
+_TELLING = frozenset(
+    [
+        "token",
+        "key",
+        "apikey",
+        "secret",
+        "password",
+        "passwd",
+        "pwd",
+        "pass",
+        "sig",
+        "signature",
+        "auth",
+        "authorization",
+        "code",
+        "credential",
+        "credentials",
+        "jwt",
+        "bearer",
+    ]
+)
+"""Words in the name of a parameter whose value is for nobody else."""
+_LOGIN = re.compile(r"^((?:[^/?#]*:)?//)?(?:([^/?#@:]*)(:(?!\d*[/?#])[^@]*(?:@[^@/?#]*)*?)?@)")
+_VALUE = re.compile(r"([?&#;])([^=?&#;]+)=([^&#;]*)")
+_WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_LONG = 8
+"""Characters; a shorter word, or one without a digit, may stand in any sentence."""
+
+
+def shown_url(url: str) -> str:
+    """For people: with three stars for a password, and for what of the query is a secret by its name."""
+    return _VALUE.sub(lambda found: _starred(found) if _tells(found[2]) else found[0], _LOGIN.sub(_without_login, url))
 
 
 def secrets_in(url: str) -> tuple[str, ...]:
-    """The login of a hook's url, and what of its query is a secret by its name; it need be no valid one."""
-    before, _, query = url.partition("?")
-    login = before.partition("://")[2].partition("/")[0].rpartition("@")[0]
-    pairs = (pair.partition("=") for pair in query.partition("#")[0].split("&"))
-    found = [login.partition(":")[2] or login, *(value for name, _, value in pairs if _TELLING.search(name))]
+    """The same, to be taken out of a text: what might be an ordinary word stays there."""
+    login = _LOGIN.match(url)
+    password = (login[3] or "").removeprefix(":") if login else ""
+    values = [found[3] for found in _VALUE.finditer(url) if _tells(found[2])]
+    found = [password, *(value for value in values if len(value) >= _LONG and any(map(str.isdigit, value)))]
     return tuple(dict.fromkeys(form for secret in found if secret for form in (secret, unquote(secret))))
+
+
+def _without_login(found: re.Match[str]) -> str:
+    return f"{found[1] or ''}{found[2]}{':***' if found[3] else ''}@"
+
+
+def _starred(found: re.Match[str]) -> str:
+    return f"{found[1]}{found[2]}=***"
+
+
+def _tells(name: str) -> bool:
+    return not _TELLING.isdisjoint(word.lower() for word in _WORD.findall(name))
 
 
 class HookQuestion(Wire):

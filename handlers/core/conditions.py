@@ -5,7 +5,7 @@ target is: after the first initialisation, too, but not any more when there is a
 waiting.
 
 ``Held`` is True while something keeps the Canary from going on, with the reason, and what is waited for in words. It is
-not called ``Held``: tools that wait for a condition of that name would take a Canary whose gate waits for a person, or
+not called ``Ready``: tools that wait for a condition of that name would take a Canary whose gate waits for a person, or
 that is suspended, for one that has failed to start, and undo what was deployed with it.
 """
 

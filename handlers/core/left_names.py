@@ -68,7 +68,7 @@ def _served(asked: Names, trace: Trace, primaries: Collection[Primary]) -> list[
     """With each target whose primary there is: that of the spec, and the one that the upstream was made for."""
     at = asked.model_copy(update={"service": trace.service, "port": trace.port})
     own = Primary(asked.kind, f"{asked.target}{_SUFFIX}")
-    kinds = [kind for kind, name in primaries if name == trace.primary != own.name]
+    kinds = [primary.kind for primary in primaries if primary.name == trace.primary and primary != own]
     others = [at.model_copy(update={"kind": kind, "target": trace.primary.removesuffix(_SUFFIX)}) for kind in kinds]
     return [*([at] if own in primaries else []), *others]
 

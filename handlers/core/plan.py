@@ -34,10 +34,7 @@ class Plan:
 
 
 def plan(canary: Canary, seen: Observation) -> Plan:
-    """Nothing for a canary that is suspended, invalid or being deleted.
-
-    Without a slot only providers are asked; an analysis' first begins in whatever wake finds its pods ready.
-    """
+    """Nothing for a canary that is suspended, invalid or being deleted; only providers are asked without a tick."""
     if canary.spec.suspend or seen.problems or canary.deleting:
         return Plan()
     match canary.status.phase:
@@ -72,7 +69,8 @@ def waits_at_gate(canary: Canary) -> bool:
 def opens(canary: Canary, seen: Observation) -> bool:
     """Whether the first slot of an analysis begins now: with its pods ready, whatever woke us, and only once.
 
-    Those that follow are counted from here, so nobody waits for a place in time that means nothing to a rollout.
+    The slots are counted from here, and the tick of the first comes at once: nobody waits for a place in time that
+    means nothing to a rollout, and hooks are asked by ticks alone, of which there is one at a time.
     """
     status = canary.status
     if isinstance(seen.stimulus, Command) or status.phase is not Phase.PROGRESSING:
@@ -85,9 +83,7 @@ def opens(canary: Canary, seen: Observation) -> bool:
 
 
 def is_fresh(canary: Canary, seen: Observation) -> bool:
-    """A slot that has not been judged yet; slots only go forward, but from one that a wrong clock has named."""
-    if opens(canary, seen):
-        return True
+    """A tick whose slot has not been judged yet; slots only go forward, but from one that a wrong clock has named."""
     last, slot = canary.status.last_tick, seen.slot
     return slot is not None and (last is None or slot > last or seen.ahead(last))
 

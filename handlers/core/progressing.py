@@ -125,13 +125,18 @@ def _skip(draft: Draft) -> Draft:
 
 
 def _await_first_slot(draft: Draft) -> Draft:
-    """Whatever is still missing wakes us when it comes: the first slot begins then."""
+    """Whatever is still missing wakes us when it comes: the first slot begins then, and its tick comes at once."""
     status = draft.status
+    if status.slots_from is not None and draft.canary.status.slots_from is None:
+        return draft.go_on().because(Reason.STARTED, f"{draft.target_place} is ready, its first slot begins")
     begun = status.pre_rollout_passed or status.slots_from is not None
     blocked = None if begun else canary_blocked(draft.canary, draft.seen)
     if blocked is None or blocked[2] == status.waiting_for:
         return draft
     reason, text, waiting_for = blocked
+    if draft.held_for == Reason.DEADLINE_EXCEEDED.value:
+        # people were alerted of that
+        return draft.set(waiting_for=waiting_for)
     return draft.hold(reason, text, waiting_for=waiting_for, quiet=True)
 
 

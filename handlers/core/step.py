@@ -94,10 +94,11 @@ def _arrive(draft: Draft) -> Draft:
     seen, status = draft.seen, draft.status
     idle_hands = draft.canary.spec.suspend or draft.canary.deleting or seen.problems
     judged = status.phase in JUDGED and not idle_hands
-    if judged and opens(draft.canary, seen):
-        draft = draft.set(last_tick=seen.began, slots_from=seen.began)
-    elif judged and is_fresh(draft.canary, seen):
-        draft = draft.set(last_tick=seen.slot)
+    if judged and is_fresh(draft.canary, seen):
+        first = {"last_tick": seen.began, "slots_from": seen.began} if opens(draft.canary, seen) else {}
+        draft = draft.set(**{"last_tick": seen.slot, **first})
+    elif judged and opens(draft.canary, seen):
+        draft = draft.set(slots_from=seen.now)
     if judged:
         draft = forget_gone(draft)
     return _follow_gateway(draft, judged=judged)

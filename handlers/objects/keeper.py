@@ -12,7 +12,7 @@ from typing import Any
 from handlers.adapters.errors import AlreadyExists, Forbidden
 from handlers.adapters.kube import Kube, Object
 from handlers.core import pauses
-from handlers.core.belongings import Place, keeper, keeper_name, keeper_owner, left_behind, made, own, owned_by
+from handlers.core.belongings import KEEPER, Place, keeper, keeper_name, keeper_owner, left_behind, made, own, owned_by
 from handlers.core.observation import Observation
 from schemas.canary import FINALIZER, Canary
 from schemas.gloo import ROUTE_STEP
@@ -72,6 +72,9 @@ class Keeper:
         if _outlives(canary):
             with suppress(Forbidden):  # as above
                 await self._hold_all(await self._kept(canary))
+                # nobody takes it for one whose Canary owns everything as well
+                unmarked: Object = {"metadata": {"labels": {KEEPER: None}}}
+                await self._kube.patch(CONTROLLER_REVISION, canary.metadata.namespace, keeper_name(canary), unmarked)
 
     async def release(self, canary: Canary) -> None:
         """What leads users to the target belongs to nobody any more, and carries no fence of ours."""

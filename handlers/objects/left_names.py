@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from handlers.adapters.kube import Kube
+from handlers.adapters.kube import Kube, Object
 from handlers.core.belongings import owned_by
 from handlers.core.left_names import Primary, Trace, as_asked, traces, under_left_names
 from handlers.together import together
@@ -10,11 +10,14 @@ from schemas.canary import Canary
 from schemas.resources import DAEMON_SET, DEPLOYMENT, ROUTE_TABLE, UPSTREAM
 
 
-async def look(kube: Kube, canary: Canary) -> Canary:
-    """``canary`` under the names by which its users come; an edit that nobody saw to makes them others than its own."""
+async def look(kube: Kube, canary: Canary, primary: Object | None) -> Canary:
+    """``canary`` under the names by which its users come; an edit that nobody saw to makes them others than its own.
+
+    ``primary``: what there is under the name that its spec asks for.
+    """
     upstreams, _ = await kube.list(UPSTREAM, canary.metadata.namespace)
     found = traces(canary, upstreams)
-    if set(found) <= {as_asked(canary)}:
+    if set(found) <= {as_asked(canary)} and (primary is not None or not found):
         return canary
     services = list(dict.fromkeys(trace.service for trace in found))
     tables = await together(*(kube.find(ROUTE_TABLE, canary.metadata.namespace, name) for name in services))

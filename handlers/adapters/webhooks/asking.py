@@ -77,7 +77,7 @@ def _answer(hook: Webhook, attempt: Attempt) -> HookAnswer:
         name=hook.name,
         type=hook.hook_type,
         passed=attempt.passed,
-        text=hidden(attempt.text, secrets_in(hook.url)),
+        text=hidden(attempt.text.replace(hook.url, hook.shown_url), secrets_in(hook.url)),
         status=attempt.status,
         answered=attempt.answered,
     )

@@ -38,10 +38,15 @@ class Http:
                 text = await _text(response)
         except (TimeoutError, httpx.TimeoutException):
             return Attempt.unanswered(f"no answer within {seconds:g}s")
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
+        except httpx.InvalidURL:
+            # the library's words have a part of it, which may be the password's
+            return Attempt.unanswered(f"POST {hook.shown_url}: no valid address", final=True)
+        except (httpx.UnsupportedProtocol, httpx.TooManyRedirects) as error:
             return Attempt.unanswered(f"POST {hook.url}: {error}", final=True)
         except (httpx.HTTPError, OSError, ValueError) as error:
             return Attempt.unanswered(str(error) or type(error).__name__, final=_is_unverified(error))
+        except Exception as error:
+            return Attempt.unanswered(f"POST {hook.shown_url}: {type(error).__name__}", final=True)
         text = text or f"{response.status_code} {response.reason_phrase}".rstrip()
         wait = retry_after(response.headers.get("retry-after", ""))
         return Attempt(response.is_success, text, response.status_code, retry_after=wait)

@@ -36,8 +36,20 @@ async def test_what_of_a_url_is_secret_is_in_no_text(webhooks: Webhooks) -> None
         assert found.text.startswith(f"POST {shown} giving up after 1 attempt(s): no to /x?key=***&name=podinfo")
         for secret in ("p4ss", "w0rd", "t0k3nvalue"):
             assert secret not in found.text
-    for url in (f"{login}/x?token=t0k3nvalue", "http://t0k3nvalue@[::1", "nats://ann:t0k3nvalue@gate"):
-        assert "t0k3nvalue" not in (await webhooks.ask(hook(url), PAYLOAD)).text
+    for url in (
+        f"{login}/x?token=t0k3nvalue",
+        "http://ann:t0k3nvalue@[::1",
+        "http://ann:t0k3?nvalue@h/x",
+        "http://ann:t0k3#nvalue@h/x",
+        "nats://ann:t0k3nvalue@gate",
+    ):
+        assert "t0k3" not in (await webhooks.ask(hook(url), PAYLOAD)).text
+
+
+async def test_a_port_that_cannot_be_is_an_answer_in_words(webhooks: Webhooks) -> None:
+    found = await webhooks.ask(hook("http://127.0.0.1:99999/"), PAYLOAD)
+    assert (found.passed, found.answered) == (False, False)
+    assert found.text
 
 
 @pytest.mark.parametrize(("charset", "text"), [("iso-8859-1", "für"), ("utf-16", "halt"), ("no-such-charset", "halt")])

@@ -221,7 +221,7 @@ async def test_redirects_are_followed_and_a_circle_is_an_answer(webhooks: Webhoo
         ("nats://$SYS.REQ.SERVER.PING", "names no subject of a gate"),
         ("nats://gates.*", "names no subject of a gate"),
         ("ftp://host/x", "unsupported protocol"),
-        ("http://host:port/", "Invalid port"),
+        ("http://host:port/", "no valid address"),
         ("", "missing"),
     ],
 )

@@ -33,8 +33,6 @@ class Oracle:
         """The last that was judged."""
         self._weighed: datetime | None = None
         """Since when the weight that is on counts; None: nobody has seen it change."""
-        self._begun = False
-        """Whether the first slot of this analysis is over: it begins with ready pods, whatever woke it."""
         self._accepted = False
         """Whether the acceptance tests of this analysis have passed."""
         self._approved = False
@@ -109,13 +107,13 @@ class Oracle:
             asked = isinstance(found.stimulus, Command) and found.stimulus.verb in (Verb.PROMOTE, Verb.APPROVE)
             assert asked or self._open(found, HookType.CONFIRM_ROLLOUT), "begun at a closed gate"
         if before.phase in ANALYSED and after.phase in ANALYSED and after.failed_checks > before.failed_checks:
-            assert found.slot is not None or self._opens(found), "counted without a slot"
+            assert found.slot is not None, "counted without a slot"
             self._is_soaked(found)
 
     def _may_advance(self, found: Witness, gate: HookType) -> None:
         """Users, or the primary, get more of this revision because all was well in a slot."""
         before = found.before
-        assert found.slot is not None or self._opens(found), "advanced without a slot of its own"
+        assert found.slot is not None, "advanced without a slot of its own"
         assert found.decides
         assert not before.paused, "advanced while paused"
         assert not found.moved, "advanced on what had moved while it was judged"
@@ -130,15 +128,6 @@ class Oracle:
             self._is_soaked(found)
             assert found.passes(HookType.ROLLOUT), "advanced although a check failed"
             assert set(found.answers.values()) <= {"good"}, f"advanced although metrics say {found.answers}"
-
-    def _opens(self, found: Witness) -> bool:
-        """Whether the first slot of an analysis may begin now: nobody has met it yet, and everything is there."""
-        before = found.before
-        new = not (self._begun or before.canary_weight or before.iterations) and before.phase is Phase.PROGRESSING
-        if not new or not found.decides or before.skip_to or found.canary.spec.skip_analysis:
-            return False
-        there = found.canary_serves and found.primary_serves and found.gateway_follows
-        return there and before.canary_revision == found.revision
 
     def _open(self, found: Witness, gate: HookType) -> bool:
         return self._approved or found.passes(gate)
@@ -189,8 +178,7 @@ class Oracle:
         before = found.before
         ended = after.phase is Phase.FAILED or (after.phase is Phase.PROMOTING and after.returning is not None)
         asked = before.returning is None and before.skip_to != "skipAnalysis"
-        heard = found.slot is not None or self._opens(found)
-        if before.phase in HEARD and heard and found.signalled() and (asked or before.phase is Phase.WAITING):
+        if before.phase in HEARD and found.slot and found.signalled() and (asked or before.phase is Phase.WAITING):
             assert ended, f"a rollback hook said yes, and it is {after.phase}"
         if after.phase in ANALYSED:
             allowed = max(1, found.canary.spec.analysis.threshold)
@@ -235,17 +223,14 @@ class Oracle:
 
     def _remember(self, found: Witness, decision: Decision) -> None:
         before, after = found.before, decision.status
-        self._begun |= (opens := self._opens(found))
-        if opens:
-            self._slot = found.slot if found.at_once else found.now
-        elif found.slot is not None and found.decides and before.phase in HEARD:
+        if found.slot is not None and found.decides and before.phase in HEARD:
             self._slot = found.slot
         if after.canary_weight != before.canary_weight:
             self._weighed = found.slot if found.at_once else found.now
         again = after.phase is Phase.PROGRESSING and after.revision_since != before.revision_since
         if again or after.canary_revision != before.canary_revision:
-            self._accepted = self._approved = self._begun = False
-        elif before.phase is Phase.PROGRESSING and (found.slot or opens) and found.decides and not found.moved:
+            self._accepted = self._approved = False
+        elif before.phase is Phase.PROGRESSING and found.slot and found.decides and not found.moved:
             self._accepted |= found.passes(HookType.PRE_ROLLOUT)
         self._accepted |= not before.route_step
         if (after.canary_weight, after.iterations) != (before.canary_weight, before.iterations):

@@ -23,11 +23,20 @@ def pushed(spec: dict[str, Any] | None = None) -> World:
     return world
 
 
+def first_tick(world: World) -> None:
+    """The watcher gives it as soon as the status says when the first slot began."""
+    assert world.status.slots_from is not None
+    world.wait(-10)
+    world.tick(slot=world.status.slots_from)
+
+
 @pytest.mark.parametrize("reason", [ChangeReason.READY, ChangeReason.DRIFT, ChangeReason.RESYNC])
-def test_the_first_step_waits_for_pods_and_not_for_a_slot(reason: ChangeReason) -> None:
+def test_the_first_slot_begins_when_pods_are_ready_and_its_tick_takes_the_first_step(reason: ChangeReason) -> None:
     world = pushed()
     world.not_ready = set()
     world.change(reason)
+    assert (world.weight, world.status.slots_from, world.condition().status) == (0, world.now, "False")
+    first_tick(world)
     assert (world.weight, world.told[-1]) == (25, "Advance podinfo.test canary weight 25")
     assert world.status.slots_from == world.status.last_tick == world.status.weight_since == world.now
 
@@ -36,11 +45,12 @@ def test_the_weight_serves_a_whole_interval_from_there_before_it_is_judged() -> 
     world = pushed()
     world.not_ready = set()
     world.change()
+    first_tick(world)
     began = world.now
     world.change()
-    assert world.weight == 25, "what is ready again begins nothing again"
-    world.wait(3)
-    world.tick(slot=began + timedelta(seconds=5))
+    assert world.status.slots_from == began, "what is ready again begins nothing again"
+    world.wait(-7)
+    world.tick(slot=began + timedelta(seconds=3))
     assert (world.weight, world.status.failed_checks) == (25, 0), "a slot that another watcher counts otherwise"
     world.now = began
     world.tick()
@@ -51,6 +61,7 @@ def test_the_first_iteration_of_an_ab_test_begins_so_as_well() -> None:
     world = pushed(ab_testing(iterations=3))
     world.not_ready = set()
     world.change()
+    first_tick(world)
     assert (world.weight, world.status.iterations) == (100, 1)
 
 
@@ -62,27 +73,38 @@ def test_whatever_else_is_missing_wakes_it_then(missing: str, waits: str) -> Non
         world.says("Pending")
     told = len(world.notices)
     world.change()
-    assert (world.weight, world.status.waiting_for, len(world.notices)) == (0, waits, told)
+    assert (world.status.slots_from, world.status.waiting_for, len(world.notices)) == (None, waits, told)
     world.not_ready = set()
     world.says("Accepted")
     world.change()
+    first_tick(world)
     assert world.weight == 25
 
 
-def test_acceptance_tests_that_fail_are_asked_once_then_and_once_a_slot_afterwards() -> None:
+def test_acceptance_tests_are_asked_by_ticks_alone_and_once_a_slot() -> None:
     world = pushed(weighted(webhooks=[hook("pre-rollout")], threshold=5))
     world.hooks["pre-rollout"] = False
     world.not_ready = set()
     world.change()
+    world.change()
+    assert world.status.failed_checks == 0
+    first_tick(world)
+    world.change()
     assert (world.weight, world.status.failed_checks) == (0, 1)
-    world.change()
-    world.change()
-    assert world.status.failed_checks == 1
     world.tick()
     assert world.status.failed_checks == 2
     world.hooks["pre-rollout"] = True
     world.tick()
     assert world.weight == 25
+
+
+def test_a_tick_that_finds_everything_ready_is_the_first_itself() -> None:
+    world = World(weighted(metrics=[SUCCESS_RATE])).until(Phase.INITIALIZED)
+    world.push("podinfo:2")
+    world.tick()
+    assert (world.weight, world.status.slots_from) == (25, world.now)
+    world.tick()
+    assert world.weight == 50
 
 
 def test_a_command_asks_no_hook_and_begins_no_slot() -> None:
@@ -96,9 +118,10 @@ def test_another_revision_has_a_first_slot_of_its_own() -> None:
     world = pushed()
     world.not_ready = set()
     world.change()
+    first_tick(world)
     world.push("podinfo:3")
     assert (world.weight, world.status.slots_from) == (0, None)
     world.says("Accepted")
     world.change()
+    first_tick(world)
     assert world.weight == 25
-    assert world.status.slots_from == world.now

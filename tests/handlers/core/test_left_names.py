@@ -86,3 +86,10 @@ def test_a_label_that_is_not_the_name_of_the_target_changes_nothing() -> None:
     found, tables = (Trace("podinfo", 9898, "frontend-primary"),), {"podinfo": routes("podinfo", 9898)}
     known = under_left_names(asked, found, [Primary("Deployment", "podinfo-primary")], tables)
     assert (known.names, known.asked, known.status.former) == (named("podinfo", 9898), None, ())
+
+
+def test_another_kind_under_the_same_name_is_another_target() -> None:
+    asked = canary(service={"port": 9898}, targetRef={"kind": "DaemonSet", "name": "podinfo"})
+    found, tables = (as_asked(asked),), {"podinfo": routes("podinfo", 9898)}
+    known = under_left_names(asked, found, [Primary("Deployment", "podinfo-primary")], tables)
+    assert (known.names, known.asked) == (named("podinfo", 9898), named("podinfo", 9898, kind="DaemonSet"))
