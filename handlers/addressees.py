@@ -53,4 +53,4 @@ def _read(item: Object) -> Addressee:
     try:
         return Addressee(Canary.from_object(item), item)
     except UnreadableStatusError as error:
-        return Addressee(Canary.from_object({**item, "status": {}}), item, str(error))
+        return Addressee(Canary.without_status(item), item, str(error))

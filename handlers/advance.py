@@ -163,7 +163,7 @@ class Advance:
         Said in a result whose step no commit has: as often as it is met, it is told once.
         """
         item = await self._kube.find(CANARY, ref.namespace, ref.name)
-        canary = Canary.from_object({**item, "status": {}}) if item else None
+        canary = Canary.without_status(item) if item else None
         if canary is None or not self._concerns(canary, stimulus):
             return _absent(ref)
         text = f"Canary {ref} is left alone: {why}"

@@ -1,4 +1,4 @@
-"""A slot is due: judge. Metrics are asked here and only here."""
+"""A slot is due: judge. Hooks and metrics are asked here and only here."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from handlers.adapters.errors import NotFound
+from handlers.adapters.errors import NotFound, TransientError
 from handlers.adapters.kube import Kube, Object
 from handlers.core import validate
 from handlers.core.adoption import is_foreign
@@ -26,6 +26,8 @@ from schemas.status import IDLE, JUDGED, Phase
 from schemas.workload import Workload
 
 Clock = Callable[[], datetime]
+_LOOKS = 5
+"""At one Canary in one wake: by the names of its spec, by those that another controller left, and edits between."""
 
 
 def wall_clock() -> datetime:
@@ -78,20 +80,21 @@ class Observer:
         )
 
     async def look(self, ref: Ref, stimulus: Stimulus) -> Sight | None:
-        """None when there is no such Canary."""
+        """None when there is no such Canary. Raises TransientError when its names change with every look."""
         names = self._names.get(ref)
         if names is None:
             item = await self._canary(ref)
             if item is None:
                 return None
             names = Canary.from_object(item).names
-        while True:
+        for _ in range(_LOOKS):
             around = await self._objects(ref, names)
             item = await self._canary(ref)
             if item is None:
                 self._names.pop(ref, None)
                 return None
-            canary = await self._under_left_names(Canary.from_object(item), around)
+            asked = Canary.from_object(item)
+            canary = await self._under_left_names(asked, around.primary if asked.names == names else None)
             if canary.names == names:
                 self._names[ref] = names
                 found = await self._configs(canary, stimulus, around.target)
@@ -101,6 +104,7 @@ class Observer:
                 return Sight(canary, item, seen, found.configs, carried.configs)
             # somebody edited the spec: what was read belongs to other names
             names = canary.names
+        raise TransientError(f"the names of Canary {ref} are being changed by others; left to the next wake")
 
     async def glimpse(self, ref: Ref, stimulus: Stimulus) -> Sight | None:
         """The Canary alone, when something around it cannot be read; None when there is no such Canary."""
@@ -112,9 +116,10 @@ class Observer:
     async def _canary(self, ref: Ref) -> Object | None:
         return await self._kube.find(CANARY, ref.namespace, ref.name)
 
-    async def _under_left_names(self, canary: Canary, around: Objects) -> Canary:
+    async def _under_left_names(self, canary: Canary, primary: Object | None) -> Canary:
+        """``primary``: that of the names asked for; None is missing or not read."""
         unknown = is_foreign(canary.status) and canary.status.names is None and not canary.problems
-        return await left_names.look(self._kube, canary, around.primary) if unknown else canary
+        return await left_names.look(self._kube, canary, primary) if unknown else canary
 
     async def _objects(self, ref: Ref, names: Names) -> Objects:
         workload = TARGETS.get(names.kind)

@@ -119,7 +119,7 @@ class Fleet:
             for meta in (moved.before, moved.after):
                 self._drop(meta.uid if meta else "", moved)
             if canary is None and moved.item is not None:
-                self._leave(Canary.from_object({**moved.item, "status": {}}))
+                self._leave(Canary.without_status(moved.item))
             return
         self.unreadable.pop(canary.metadata.uid, None)
         record = self.records.get(canary.metadata.uid)

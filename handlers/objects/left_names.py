@@ -13,7 +13,7 @@ from schemas.resources import DAEMON_SET, DEPLOYMENT, ROUTE_TABLE, UPSTREAM
 async def look(kube: Kube, canary: Canary, primary: Object | None) -> Canary:
     """``canary`` under the names by which its users come; an edit that nobody saw to makes them others than its own.
 
-    ``primary``: what there is under the name that its spec asks for.
+    ``primary``: what there is under the name that its spec asks for; None is missing or not read.
     """
     upstreams, _ = await kube.list(UPSTREAM, canary.metadata.namespace)
     found = traces(canary, upstreams)

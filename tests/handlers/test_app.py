@@ -32,12 +32,13 @@ async def test_a_bare_abort_from_the_nats_cli_ends_the_rollout(house: House, app
 async def test_a_message_that_nobody_can_read_is_dead_and_delays_nothing(house: House, app: App) -> None:
     await house.prepare()
     await house.bus.js.publish("canary.revision.default.podinfo", b"{ not json")
-    await announce(house, ChangeReason.SPEC, "1")
     subscription = await house.bus.js.subscribe("canary.dlq.>", ordered_consumer=True)
     letter = json.loads((await subscription.next_msg(timeout=10)).data)
     assert letter["originalSubject"] == "canary.revision.default.podinfo"
     assert letter["body"] == "{ not json"
     assert letter["error"]
+    # not before: of one subject the stream keeps the newest message, and this one would take its place
+    await announce(house, ChangeReason.SPEC, "1")
     async with asyncio.timeout(10):
         while not (await house.object(CANARY, "podinfo")).get("status"):
             await asyncio.sleep(0.02)

@@ -134,6 +134,8 @@ async def test_a_target_that_never_gets_ready_leaves_everything_to_a_keeper(hous
         assert await house.admin.find(resource, NAMESPACE, name), f"{name} may still serve"
     assert await house.weight() == 0
     assert await house.replicas("podinfo-primary") == 2
+    found, _ = await house.admin.list(CONTROLLER_REVISION, NAMESPACE, labels="canarybus.dev/keeper")
+    assert found == [], "who goes back to the peer takes away those of living Canaries only"
     await house.admin.delete(CONTROLLER_REVISION, NAMESPACE, KEEPER)
     for resource, name in GOES:
         with pytest.raises(NotFound):

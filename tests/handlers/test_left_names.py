@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from handlers.adapters.errors import TransientError
 from schemas.events import ChangeReason
-from schemas.resources import CANARY, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM
+from schemas.resources import CANARY, DAEMON_SET, DEPLOYMENT, ROUTE_TABLE, SERVICE, UPSTREAM
 from schemas.status import Phase
 from tests import moving
 from tests.handlers.house import NAMESPACE, House, canary_object
 from tests.handlers.renamed import OTHER, asked_to_delegate, names, other_target, routed_to, tidied
+from tests.handlers.targets import target_object
 from tests.handlers.users import Users
 
 WEB = {"service": {"port": 9898, "name": "web"}}
@@ -132,6 +134,19 @@ async def test_another_target_gets_its_primary_before_users_leave_the_peers(
     assert users.met == []
 
 
+async def test_another_kind_under_the_same_name_leaves_no_primary_of_the_former_behind(house: House) -> None:
+    agent = {"targetRef": {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "podinfo"}}
+    await left(house, "Succeeded", {})
+    house.kube.before = None
+    await house.admin.create(DAEMON_SET, target_object("DaemonSet", namespace=NAMESPACE, image="podinfo:9"))
+    await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": agent})
+    house.resource = DAEMON_SET
+    await house.change(ChangeReason.SPEC)
+    await tidied(house)
+    assert await names(house, DAEMON_SET) == ["podinfo", "podinfo-primary"]
+    assert await names(house, DEPLOYMENT) == ["podinfo"]
+
+
 @pytest.mark.parametrize("edited", [WEB, PORT], ids=["name", "port"])
 async def test_a_deletion_before_the_first_look_returns_users_by_the_names_by_which_they_come(
     house: House, edited: dict[str, Any]
@@ -160,3 +175,20 @@ async def test_who_edited_nothing_costs_one_call_more_until_taken_over_and_none_
     assert (len(asked), (await house.status()).former) == (1, ())
     await house.change(ChangeReason.RESYNC)
     assert len(asked) == 1
+
+
+async def test_names_that_change_with_every_look_are_left_to_the_next_wake(house: House) -> None:
+    await left(house, "Succeeded", {})
+    ports = iter(range(80, 200))
+
+    async def edit(method: str, path: str) -> None:
+        if (method, path.rpartition("/")[2]) == ("GET", "podinfo-primary"):
+            port = {"port": next(ports), "targetPort": 9898}
+            await house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": {"service": port}})
+
+    house.kube.before = edit
+    with pytest.raises(TransientError, match="changed by others"):
+        await house.change(ChangeReason.SPEC)
+    house.kube.before = None
+    await house.change(ChangeReason.SPEC)
+    assert (await house.results())[0].reason == "Adopted"

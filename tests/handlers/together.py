@@ -85,10 +85,14 @@ class Together:
         await self.house.admin.patch(CANARY, NAMESPACE, "podinfo", {"spec": spec})
 
     async def calm(self, **spec: Any) -> None:
-        """Edit the Canary, and go on when that was acted upon."""
+        """Edit the Canary, and go on when that was acted upon, and noted: what is owed yet is not missed."""
         await self.edit(**spec)
         generation = (await self.house.object(CANARY, "podinfo"))["metadata"]["generation"]
-        await self.until(lambda status: status.observed_generation == generation and status.waiting_for == "")
+
+        def is_calm(status: CanaryStatus) -> bool:
+            return status.observed_generation == generation and not (status.waiting_for or status.surroundings_owed)
+
+        await self.until(is_calm)
 
     async def tells(self, reason: str, heard: Subscription) -> None:
         """Until the watcher has told of a change for that reason; ``heard`` since before it could."""

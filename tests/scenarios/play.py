@@ -96,7 +96,9 @@ class Stage(Protocol):
         """``then`` says what is looked for; what takes calls of its own is seen only then."""
 
 
-async def play(scenario: Scenario, stage: Stage) -> None:
+async def play(scenario: Scenario, stage: Stage) -> int:
+    """How many of its steps were looked at; raises AssertionError with everything that is not as told."""
+    looked = 0
     try:
         await stage.begin(scenario.start)
     except AssertionError as error:
@@ -111,6 +113,8 @@ async def play(scenario: Scenario, stage: Stage) -> None:
             continue
         if wrong := compare(step.then, seen):
             raise AssertionError("\n  ".join([_where(scenario, number, step), *wrong, f"in short: {seen.last}"]))
+        looked += 1
+    return looked
 
 
 def _where(scenario: Scenario, number: int, step: Step) -> str:

@@ -16,4 +16,4 @@ pytestmark = pytest.mark.cluster
     [pytest.param(item, id=f"{item.file}: {item.scenario}") for item in everything() if item.plays_on("cluster")],
 )
 async def test_scenario(scenario: Scenario, stage: OnCluster) -> None:
-    await play(scenario, stage)
+    assert await play(scenario, stage) == sum(step.then is not None for step in scenario.steps) > 0

@@ -14,4 +14,4 @@ from tests.scenarios.play import play
     [pytest.param(item, id=f"{item.file}: {item.scenario}") for item in everything() if item.plays_on("core")],
 )
 async def test_scenario(scenario: Scenario) -> None:
-    await play(scenario, OnCore())
+    assert await play(scenario, OnCore()) == sum(step.then is not None for step in scenario.steps) > 0

@@ -46,6 +46,7 @@ class Http:
         except (httpx.HTTPError, OSError, ValueError) as error:
             return Attempt.unanswered(str(error) or type(error).__name__, final=_is_unverified(error))
         except Exception as error:
+            # of a port that cannot be the library raises a group: whatever it is, people are told that nobody was asked
             return Attempt.unanswered(f"POST {hook.shown_url}: {type(error).__name__}", final=True)
         text = text or f"{response.status_code} {response.reason_phrase}".rstrip()
         wait = retry_after(response.headers.get("retry-after", ""))

@@ -19,6 +19,7 @@ from moto.server import ThreadedMotoServer
 
 from handlers.adapters.metrics import Question
 from handlers.adapters.metrics.cloudwatch import _ATTEMPTS, _CONNECT, _READ, CloudWatch, _need_trusted
+from handlers.adapters.metrics.http import Refused
 from schemas.measurement import Measurement
 from schemas.metrics import ProviderType
 from tests.handlers.adapters.apiserver import serving
@@ -181,6 +182,14 @@ async def test_our_own_identity_is_never_shown_to_another_address(address: str) 
     assert seen == []
 
 
+def _trusted(address: str) -> bool:
+    try:
+        _need_trusted(httpx.URL(address), ())
+    except Refused:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     "address",
     [
@@ -192,7 +201,8 @@ async def test_our_own_identity_is_never_shown_to_another_address(address: str) 
     ],
 )
 def test_amazons_own_addresses_may_be_signed_for_with_our_identity(address: str) -> None:
-    _need_trusted(httpx.URL(address), ())
+    assert _trusted(address)
+    assert not _trusted(address.replace(".amazonaws", ".amazon").replace("api.aws", "api.was"))
 
 
 async def test_the_keys_of_the_template_sign_for_its_address() -> None:
