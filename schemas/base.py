@@ -49,3 +49,9 @@ def merge_patch(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
         elif value != old or key not in before:
             patch[key] = value
     return patch
+
+
+def in_words(root: str, place: tuple[int | str, ...], message: str) -> str:
+    """Which field is wrong, as people write it, and why; of what pydantic says about what is below ``root``."""
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return f"{root}{path}: {message[0].lower()}{message[1:]}"

@@ -25,7 +25,7 @@ from schemas.analysis import (
     Webhook,
     Whole,
 )
-from schemas.base import Moment, Wire
+from schemas.base import Moment, Wire, in_words
 from schemas.duration import LONGEST
 from schemas.names import Names
 from schemas.status import CanaryStatus
@@ -182,7 +182,7 @@ class Canary(Wire):
         try:
             return cls(metadata=metadata, spec=CanarySpec.model_validate(spec), status=status).in_force()
         except ValidationError as error:
-            problems = tuple(_in_words(detail["loc"], detail["msg"]) for detail in error.errors())
+            problems = tuple(in_words("spec", detail["loc"], detail["msg"]) for detail in error.errors())
             return cls(metadata=metadata, spec=_readable(spec, error), status=status, problems=problems).in_force()
 
     @classmethod
@@ -270,11 +270,6 @@ def _readable(spec: dict[str, Any], error: ValidationError) -> CanarySpec:
     name = str(target.get("name", "")) if isinstance(target, dict) else ""
     certain = {"provider": str(spec.get("provider") or ""), "targetRef": {"name": name}}
     return CanarySpec.model_validate(certain | {key: value for key, value in spec.items() if key not in bad})
-
-
-def _in_words(place: tuple[int | str, ...], message: str) -> str:
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
-    return f"spec{path}: {message[0].lower()}{message[1:]}"
 
 
 __all__ = [
